@@ -1,0 +1,136 @@
+"""What checks say with: assertions whose text a student reads."""
+
+import hashlib
+import struct
+from typing import Any, NoReturn
+
+import msgspec
+
+from autograder.measure.observation import Observation
+
+
+class CheckFailedError(AssertionError):
+    """The submission does not do what the check asks for. The text is the student's."""
+
+
+class InconclusiveError(Exception):
+    """The measurements allow no verdict: a person should look."""
+
+
+class CannotMeasureError(Exception):
+    """This machine cannot measure what the check is about."""
+
+
+def fail(message: str) -> NoReturn:
+    """The check fails, and ``message`` is what the student reads."""
+    raise CheckFailedError(message)
+
+
+def inconclusive(message: str) -> NoReturn:
+    """The measurements allow no verdict."""
+    raise InconclusiveError(message)
+
+
+def cannot_measure(message: str) -> NoReturn:
+    """This machine cannot measure it; the check is skipped and says why."""
+    raise CannotMeasureError(message)
+
+
+def expect_type(value: object, kind: Any, what: str) -> Any:
+    """``value`` when it has the type ``kind``, else a failed check.
+
+    Args:
+        value: What a submission returned.
+        kind: A type such as ``list[tuple[int, str]]``.
+        what: The type in the student's words, as ``"a list of (number, text)"``.
+    """
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        fail(f"Expected {what}, but the answer was {shorten(value)} ({error}).")
+
+
+def assert_clean(observation: Observation) -> None:
+    """Nothing that the call started or made may still be there when it has returned."""
+    left = observation.leftovers
+    if not left:
+        return
+    parts = []
+    if left.processes:
+        parts.append(
+            f"{_count(left.processes, 'process', 'processes')} that had not ended, or had ended without being waited "
+            f"for ({', '.join(left.processes[:5])})"
+        )
+    if left.threads:
+        parts.append(f"{left.threads[0]} of the calling process still running")
+    if left.segments:
+        parts.append(f"{_count(left.segments, 'segment')} of shared memory ({', '.join(left.segments[:5])})")
+    if left.files:
+        parts.append(f"{_count(left.files, 'temporary file')} ({', '.join(left.files[:5])})")
+    fail(
+        f"When the call had returned there were still: {'; '.join(parts)}.\n"
+        "Whoever starts something has to wait for its end, on every way out of the function."
+    )
+
+
+def assert_close(
+    expected: Any, actual: Any, *, atol: float, rtol: float = 0.0, what: str = "the result"
+) -> None:
+    """Two arrays have one shape and nearly the same numbers. Not-a-number is close to nothing."""
+    import numpy as np
+
+    try:
+        left, right = np.asarray(expected), np.asarray(actual)
+        numeric = right.dtype.kind in "biufc"
+    except ValueError:
+        numeric = False
+    if not numeric:
+        fail(f"Expected numbers for {what}, but found {shorten(actual)}.")
+    if left.shape != right.shape:
+        fail(f"Expected {what} in the shape {left.shape}, but found {right.shape}.")
+    difference = np.abs(left.astype(np.complex128 if "c" in (left.dtype.kind, right.dtype.kind) else np.float64) - right)
+    wrong = ~(difference <= atol + rtol * np.abs(left))
+    if wrong.any():
+        where = tuple(int(index) for index in np.argwhere(wrong)[0])
+        at = f" at {list(where)}" if where else ""
+        fail(
+            f"{what[:1].upper()}{what[1:]} differs{at}: expected {left[where]:.9g}, found {right[where]:.9g} "
+            f"(allowed difference {atol:.3g}; {int(wrong.sum())} of {wrong.size} numbers differ by more)."
+        )
+
+
+def fingerprint(value: object) -> str:
+    """A short digest of nested plain data: the same for equal bits only (-0.0 is not 0.0, and 1 is not 1.0)."""
+    digest = hashlib.blake2b(digest_size=12)
+    _absorb(digest, value)
+    return digest.hexdigest()
+
+
+def shorten(value: object, limit: int = 120) -> str:
+    """``repr`` of plain data, cut to a line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[: limit - 4]} ..."
+
+
+def _count(things: tuple[str, ...], one: str, many: str = "") -> str:
+    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
+
+
+def _absorb(digest: "hashlib.blake2b", value: Any) -> None:
+    digest.update(type(value).__name__.encode() + b":")
+    if isinstance(value, float):
+        digest.update(struct.pack("<d", value))
+    elif isinstance(value, dict):
+        digest.update(struct.pack("<Q", len(value)))
+        for key, item in value.items():
+            _absorb(digest, key)
+            _absorb(digest, item)
+    elif isinstance(value, list | tuple):
+        digest.update(struct.pack("<Q", len(value)))
+        for item in value:
+            _absorb(digest, item)
+    elif hasattr(value, "tobytes"):
+        digest.update(f"{value.dtype.str}{value.shape}".encode() + value.tobytes())
+    else:
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(struct.pack("<Q", len(data)) + data)

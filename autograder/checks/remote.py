@@ -1,0 +1,109 @@
+"""Modules in the sandbox, as checks see them: ``submission.f(...)`` looks like a local call and is none."""
+
+from collections.abc import Callable
+from typing import Any
+
+from autograder.errors import SubmissionCrashedError, SubmissionError, SubmissionTimeoutError
+from autograder.measure.observation import Observation, Watch
+from autograder.records import Limits
+from autograder.sandbox import Call, Ending, Function, Outcome, Sandbox
+
+
+class RemoteFunction:
+    """A function in the sandbox: call it, or hand it to another one as an argument."""
+
+    __slots__ = ("_module", "name")
+
+    def __init__(self, module: "RemoteModule", name: str) -> None:
+        self._module = module
+        self.name = name
+
+    def __call__(self, *arguments: object, **named: object) -> Any:
+        return self._module.observe(self.name, *arguments, **named).value
+
+    def reference(self) -> Function:
+        """What stands for this function on its way into the sandbox."""
+        return Function(self._module.module_name, self.name)
+
+
+class RemoteModule:
+    """A module in the sandbox. Every call runs in fresh processes, which have all ended when it returns."""
+
+    def __init__(
+        self, sandbox: Callable[[], Sandbox], files: dict[str, bytes], module_name: str, limits: Limits
+    ) -> None:
+        self._sandbox = sandbox
+        self._files = files
+        self._limits = limits
+        self.module_name = module_name
+
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return RemoteFunction(self, name)
+
+    def observe(self, function: str, /, *arguments: object, **named: object) -> Observation:
+        """Call ``function`` and tell all that was seen of it. When it raised, the observation says so.
+
+        Raises:
+            SubmissionTimeoutError: It did not end within the exercise's limits.
+            SubmissionCrashedError: Its process died, or answered with what is no answer.
+        """
+        call = Call(
+            files=self._files,
+            module=self.module_name,
+            function=function,
+            arguments=tuple(_portable(argument) for argument in arguments),
+            named={name: _portable(argument) for name, argument in named.items()},
+            limits=self._limits,
+        )
+        watch = Watch()
+        outcome = self._sandbox().run(call, watch)
+        return watch.observation(outcome, self._error(outcome, function))
+
+    def import_problem(self) -> str:
+        """Why the module cannot be imported, or nothing."""
+        outcome = self._sandbox().run(Call(files=self._files, module=self.module_name, limits=self._limits))
+        match outcome.ending:
+            case Ending.VALUE:
+                return ""
+            case Ending.IMPORT_FAILED:
+                return f"{outcome.type}: {outcome.message}\n{outcome.traceback}".rstrip()
+            case _:
+                return outcome.message
+
+    def _error(self, outcome: Outcome, function: str) -> SubmissionError | None:
+        file = f"{self.module_name}.py"
+        match outcome.ending:
+            case Ending.VALUE:
+                return None
+            case Ending.RAISED:
+                return SubmissionError(outcome.type, outcome.message, outcome.traceback)
+            case Ending.MISSING:
+                return SubmissionError("AttributeError", outcome.message)
+            case Ending.UNSENDABLE:
+                return SubmissionError("TypeError", outcome.message)
+            case Ending.IMPORT_FAILED:
+                raise SubmissionCrashedError(
+                    f"{file} could not be imported: {outcome.type}: {outcome.message}\n{outcome.traceback}".rstrip()
+                )
+            case Ending.TIMEOUT:
+                raise SubmissionTimeoutError(f"{function}(): {outcome.message}")
+            case Ending.CRASHED:
+                raise SubmissionCrashedError(f"{function}(): {outcome.message}{_last_words(outcome)}")
+
+
+def _last_words(outcome: Outcome) -> str:
+    text = outcome.stderr.strip()
+    return f"\nIt had written: {text[-1500:]}" if text else ""
+
+
+def _portable(value: object) -> object:
+    """``value`` with remote functions replaced by their references."""
+    if isinstance(value, RemoteFunction):
+        return value.reference()
+    if type(value) in (list, tuple):
+        return type(value)(_portable(item) for item in value)  # type: ignore[attr-defined]
+    if type(value) is dict:
+        return {key: _portable(item) for key, item in value.items()}
+    return value

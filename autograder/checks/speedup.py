@@ -1,0 +1,107 @@
+"""The speedup check: a submission and a yardstick in turn on the same inputs, until the ratio of their times is clear."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from autograder.checks.asserts import assert_clean, fail, inconclusive, shorten
+from autograder.measure.observation import Observation
+from autograder.measure.sequential import MOST_PAIRS, Decision, Estimate, judge
+
+Compare = Callable[[Any, Any], str | None]
+
+
+class Speedup:
+    """The ``speedup`` fixture. Fills ``measured`` and decides the check."""
+
+    def __init__(self, measured: dict[str, Any], seed: str) -> None:
+        self._measured = measured
+        self._seed = seed
+
+    def __call__(
+        self,
+        *,
+        case: Callable[[random.Random], Any],
+        student: Callable[[Any], Observation],
+        yardstick: Callable[[Any], Observation],
+        needed: float,
+        workers: int | None = None,
+        compare: Compare | None = None,
+    ) -> None:
+        """Judge the efficiency: the yardstick's time over the student's, which must reach ``needed``.
+
+        Args:
+            case: Makes a fresh input for each pair.
+            student: Runs the submission on it.
+            yardstick: Runs, on the same input, what shows how fast this machine can do it now; its value is right.
+            needed: The efficiency that passes.
+            workers: Most processes that the submission may have at once.
+            compare: Says what is wrong with the student's value, if anything; equality where it is not given.
+        """
+        ratios: list[float] = []
+        for pair in range(MOST_PAIRS):
+            problem = case(random.Random(f"{self._seed} {pair}"))
+            # In turn first and second, so that a machine which slows down does not favour one.
+            if pair % 2:
+                theirs, ours = student(problem), yardstick(problem)
+            else:
+                ours, theirs = yardstick(problem), student(problem)
+            self._verify(ours, theirs, workers, compare or _equal)
+            ratios.append(ours.corrected_seconds / max(theirs.corrected_seconds, 1e-6))
+            estimate = judge(ratios, needed)
+            self._record(estimate, ours, theirs, needed)
+            if estimate.decision is not Decision.OPEN:
+                break
+        self._decide(estimate, theirs.corrected, needed)
+
+    def _verify(self, ours: Observation, theirs: Observation, workers: int | None, compare: Compare) -> None:
+        wrong = compare(ours.value, theirs.value)
+        if wrong:
+            fail(f"A speedup counts only where the result is right, and this one is not. {wrong}")
+        if theirs.leftovers:
+            # The clock stops when the sandbox is empty: work that goes on after the return has not been timed.
+            assert_clean(theirs)
+        if workers is not None and theirs.peak_processes > workers:
+            fail(f"{theirs.peak_processes} processes were alive at once, where {workers} workers were asked for.")
+
+    def _record(self, estimate: Estimate, ours: Observation, theirs: Observation, needed: float) -> None:
+        self._measured.update(
+            efficiency=round(estimate.efficiency, 3),
+            needed=needed,
+            interval=[round(estimate.low, 3), round(estimate.high, 3)],
+            pairs=estimate.pairs,
+            # What the yardstick's processes computed, one after another, is the serial time.
+            speedup=round(ours.cpu_seconds / max(theirs.corrected_seconds, 1e-6), 2),
+            attainable=round(ours.cpu_seconds / max(ours.corrected_seconds, 1e-6), 2),
+            clock="corrected" if theirs.corrected else "wall",
+        )
+
+    def _decide(self, estimate: Estimate, corrected: bool, needed: float) -> None:
+        seen = (
+            f"{self._measured['speedup']:.2f} times as fast as one process, where this machine could give "
+            f"{self._measured['attainable']:.2f}: an efficiency of {estimate.efficiency:.0%} "
+            f"({estimate.low:.0%} to {estimate.high:.0%} after {estimate.pairs} pairs of runs), {needed:.0%} needed."
+        )
+        if not corrected and psutil.getloadavg()[0] > 1.5 * (psutil.cpu_count() or 1):
+            inconclusive(f"{seen}\nOther work keeps this machine busy, and it has no counters that could correct for it.")
+        if estimate.decision is Decision.BELOW:
+            fail(
+                f"It was {seen}\nWhere did the rest of the time go? Look at which worker ended last, "
+                "who waited for whom, and what starting and talking to the workers cost."
+            )
+        if estimate.decision is Decision.OPEN:
+            inconclusive(f"It was {seen}\nThat is too close to the threshold for a verdict.")
+
+
+def _equal(expected: Any, actual: Any) -> str | None:
+    if type(actual) is list and type(expected) is list:
+        if len(actual) != len(expected):
+            return f"Expected {len(expected)} results, found {len(actual)}."
+        pairs = enumerate(zip(expected, actual, strict=True))
+        index = next((index for index, (left, right) in pairs if left != right), None)
+        if index is None:
+            return None
+        return f"Result {index} should be {shorten(expected[index])} and is {shorten(actual[index])}."
+    return None if expected == actual else f"Expected {shorten(expected)}, found {shorten(actual)}."

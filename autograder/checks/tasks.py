@@ -1,0 +1,109 @@
+"""What is to be graded, and the sandboxes that the grading shares."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from autograder.catalog.check_sources import read_checks
+from autograder.catalog.exercises import ExerciseFolder
+from autograder.catalog.submissions import Submission
+from autograder.catalog.text import read_own
+from autograder.checks.remote import RemoteModule
+from autograder.records import CheckInfo, Exercise
+from autograder.sandbox import Isolation, Sandbox, ZygoteSandbox
+
+MakeSandbox = Callable[[Exercise, Isolation | None], Sandbox]
+
+
+def start_zygote(exercise: Exercise, forced: Isolation | None) -> Sandbox:
+    """The sandbox that an exercise asks for; it starts at once and is waited for when it is first needed."""
+    return ZygoteSandbox(exercise.preload, exercise.environment, forced)
+
+
+class Sandboxes:
+    """One sandbox for each set of preloaded modules, started when first asked for. A context manager."""
+
+    def __init__(self, forced: Isolation | None = None, make: MakeSandbox = start_zygote) -> None:
+        self._forced = forced
+        self._make = make
+        self._made: dict[object, Sandbox] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def of(self, exercise: Exercise) -> Sandbox:
+        """The sandbox for ``exercise``."""
+        key = (exercise.preload, tuple(sorted(exercise.environment.items())))
+        if key not in self._made:
+            self._made[key] = self._make(exercise, self._forced)
+        return self._made[key]
+
+    def close(self) -> None:
+        """End all of them."""
+        while self._made:
+            self._made.popitem()[1].close()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One submission and the checks that it faces."""
+
+    submission: Submission
+    folder: ExerciseFolder
+    checks: tuple[CheckInfo, ...]
+
+    @classmethod
+    def of(cls, submission: Submission, folder: ExerciseFolder, only: Iterable[str] | None = None) -> Self:
+        """The task of judging ``submission`` by all checks in ``folder``, or by those named and what they need."""
+        checks = read_checks(folder.tests)
+        if only is not None:
+            wanted = set(only)
+            for check in reversed(checks):
+                if check.name in wanted:
+                    wanted.update(check.needs)
+            checks = tuple(check for check in checks if check.name in wanted)
+        return cls(submission, folder, checks)
+
+
+@dataclass(slots=True)
+class Subject:
+    """A task at work: its modules in the sandbox, and why it cannot be imported, if so."""
+
+    task: Task
+    sandboxes: Sandboxes
+    _problem: str | None = None
+    _files: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        exercise = self.task.folder.exercise
+        self._files = {exercise.module_file: self.task.submission.source.encode()}
+        driver: Path | None = self.task.folder.driver
+        if driver is not None:
+            self._files[driver.name] = read_own(driver).encode()
+
+    @property
+    def submission(self) -> RemoteModule:
+        """The student's module."""
+        return self._module(self.task.folder.exercise.name)
+
+    @property
+    def driver(self) -> RemoteModule:
+        """The exercise's driver."""
+        return self._module("driver")
+
+    def import_problem(self) -> str:
+        """Why the submission cannot be imported, or nothing. Found out once."""
+        if self._problem is None:
+            self._problem = self.task.submission.problem or self.submission.import_problem()
+        return self._problem
+
+    def _module(self, name: str) -> RemoteModule:
+        exercise = self.task.folder.exercise
+        return RemoteModule(lambda: self.sandboxes.of(exercise), self._files, name, exercise.limits)

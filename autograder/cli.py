@@ -1,0 +1,263 @@
+"""The commands, and nothing else: read the command line, call the rooms, write what they give, set the exit status."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autograder import __version__
+from autograder.errors import AutograderError, GraderError
+
+if TYPE_CHECKING:  # the rooms are entered by the commands that need them: that is what keeps the start quick
+    from autograder.checks.tasks import Task
+    from autograder.records import Report, Result
+
+GRADED, BELOW_MARK, WRONG_USAGE, FAULT, STOPPED = 0, 1, 2, 3, 130
+
+_course_option = click.option(
+    "--course", "course_folder", type=click.Path(path_type=Path), help="Folder of the course; found from here otherwise."
+)
+_isolation_option = click.option(
+    "--isolation", type=click.Choice(["namespaces", "landlock", "process"]), help="Force an isolation level."
+)
+
+
+class _Commands(click.Group):
+    """Turns our exceptions into one line and an exit status."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except GraderError as error:
+            click.echo(f"autograder: a fault of the grader, not of a submission: {error}", err=True)
+            context.exit(FAULT)
+        except AutograderError as error:
+            click.echo(f"autograder: {error}", err=True)
+            context.exit(WRONG_USAGE)
+        except OSError as error:
+            click.echo(f"autograder: {error.filename or 'system'}: {error.strerror or error}", err=True)
+            context.exit(WRONG_USAGE)
+        except KeyboardInterrupt:
+            click.echo("autograder: stopped", err=True)
+            context.exit(STOPPED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="autograder")
+def main() -> None:
+    """Graded exercises on parallel programming and distributed training."""
+
+
+@main.command("list")
+@_course_option
+def list_exercises(course_folder: Path | None) -> None:
+    """Show the exercises."""
+    from autograder.catalog.exercises import Course
+
+    for folder in Course.find(course_folder).exercises():
+        exercise = folder.exercise
+        click.echo(f"{folder.path.name:<16} {exercise.title:<44} {exercise.minutes:>3} min")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--step", type=click.IntRange(1, 3), default=1, show_default=True, help="1 a question, 2 a pointer, 3 a sketch.")
+@_course_option
+def hint(name: str, step: int, course_folder: Path | None) -> None:
+    """Show a hint for exercise NAME."""
+    from autograder.catalog.exercises import Course
+
+    hints = Course.find(course_folder).get(name).exercise.hints
+    click.echo(hints[min(step, len(hints)) - 1])
+    if step < len(hints):
+        click.echo(f"\nMore: autograder hint {name} --step {step + 1}")
+
+
+@main.command()
+@click.argument("targets", nargs=-1, metavar="[NAME|PATH]...")
+@click.option("-v", "--verbose", is_flag=True, help="Show the measurements of checks that passed, too.")
+@_course_option
+@_isolation_option
+def check(targets: tuple[str, ...], verbose: bool, course_folder: Path | None, isolation: str | None) -> None:
+    """Run the public checks on your own work: an exercise's NAME, or the PATH of a file or folder."""
+    from autograder.classroom.own_work import own_tasks
+
+    tasks, warnings = own_tasks(targets, course_folder)
+    _warn(warnings)
+    _grade_and_show(tasks, isolation=isolation, trusted=True, verbose=verbose, detailed=True)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--exercise", help="Grade this exercise only; a file may then have any name.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON result.")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
+@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this share of the points.")
+@click.option("--trust-submissions", is_flag=True, help="Run them even where this machine cannot hold code of strangers.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every check.")
+@_course_option
+@_isolation_option
+def grade(
+    paths: tuple[Path, ...],
+    exercise: str | None,
+    json_file: Path | None,
+    junit_file: Path | None,
+    fail_under: float | None,
+    trust_submissions: bool,
+    verbose: bool,
+    course_folder: Path | None,
+    isolation: str | None,
+) -> None:
+    """Grade submissions: files, folders with such files, or a class (submitted/STUDENT/NN_name/name.py)."""
+    from autograder.catalog.exercises import Course
+    from autograder.catalog.submissions import find_submissions
+    from autograder.classroom.grading import make_tasks
+
+    for file in (json_file, junit_file):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise click.UsageError(f"{file}: the folder to write it in does not exist; make it first")
+    course = Course.find(course_folder)
+    submissions, warnings = find_submissions(paths, course, exercise)
+    _warn(warnings)
+    _grade_and_show(
+        make_tasks(submissions, course),
+        isolation=isolation,
+        trusted=trust_submissions,
+        verbose=verbose,
+        detailed=len({submission.student for submission in submissions}) == 1,
+        json_file=json_file,
+        junit_file=junit_file,
+        fail_under=fail_under,
+    )
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@_course_option
+def release(names: tuple[str, ...], course_folder: Path | None) -> None:
+    """Make assignments/ out of solutions/: stubs, handouts and public checks."""
+    from autograder.catalog.exercises import Course
+    from autograder.classroom import release as room
+
+    course = Course.find(course_folder)
+    written = [path for name in names or (None,) for path in room.release(course, name)]
+    for path in written:
+        click.echo(path.relative_to(course.root))
+    click.echo(f"{len(written)} file(s) written; the rest was up to date")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--repeat", type=click.IntRange(1), default=1, help="Run every proof this many times.")
+@click.option("--no-release", is_flag=True, help="Do not compare assignments/ with what release would make.")
+@_course_option
+@_isolation_option
+def selfcheck(
+    names: tuple[str, ...], repeat: int, no_release: bool, course_folder: Path | None, isolation: str | None
+) -> None:
+    """Prove the exercises: stubs lose, references get full marks, wrong submissions lose at the check they name."""
+    from autograder.catalog.exercises import Course
+    from autograder.classroom import selfcheck as room
+    from autograder.sandbox import Isolation
+
+    course = Course.find(course_folder)
+    folders = tuple(course.get(name, "solutions") for name in names) or course.exercises("solutions")
+    complaints = room.static_complaints(course, folders, check_release=not no_release)
+
+    def told(proof: room.Proof, result: object, complaint: str) -> None:
+        mark = "FAIL" if complaint else "ok"
+        what = f"{proof.role.name.lower():<9} {proof.task.folder.path.name}/{proof.path.name}"
+        click.echo(f"{mark:<4} {what}{f' at {proof.fails}' if proof.fails else ''}")
+        for line in complaint.splitlines():
+            click.echo(f"     {line}")
+
+    wanted = room.proofs(course, folders) * repeat
+    complaints += room.prove(wanted, Isolation(isolation) if isolation else None, told)
+    click.echo()
+    for complaint in complaints:
+        click.echo(complaint, err=True)
+    click.echo(f"{len(wanted) - len(complaints)} of {len(wanted)} proofs hold" if complaints else f"all {len(wanted)} proofs hold")
+    if complaints:
+        sys.exit(BELOW_MARK)
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        click.echo(f"autograder: warning: {warning}", err=True)
+
+
+def _grade_and_show(
+    tasks: "Sequence[Task]",
+    *,
+    isolation: str | None,
+    trusted: bool,
+    verbose: bool,
+    detailed: bool,
+    json_file: Path | None = None,
+    junit_file: Path | None = None,
+    fail_under: float | None = None,
+) -> None:
+    from autograder.classroom.grading import Journal, grade_tasks
+    from autograder.sandbox import Isolation
+
+    journal = Journal(json_file.with_name(json_file.name + ".autograder-journal")) if json_file is not None else None
+    progress = _Progress(len(tasks)) if len(tasks) > 1 and sys.stderr.isatty() else None
+    graded = grade_tasks(
+        tasks,
+        forced=Isolation(isolation) if isolation else None,
+        trusted=trusted,
+        journal=journal,
+        on_result=progress,
+    )
+    if progress is not None:
+        progress.done()
+    _write(graded.report, json_file, junit_file)
+    if journal is not None and graded.complete and not graded.faulty:
+        journal.remove()
+    _show(graded.report, verbose=verbose, detailed=detailed)
+    if not graded.complete:
+        click.echo(f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded", err=True)
+        sys.exit(STOPPED)
+    if graded.faulty:
+        click.echo("autograder: a fault of the grader: the checks marked so are not judged; grade them again", err=True)
+        sys.exit(FAULT)
+    if fail_under is not None and graded.percent < fail_under:
+        sys.exit(BELOW_MARK)
+
+
+def _write(report: "Report", json_file: Path | None, junit_file: Path | None) -> None:
+    from autograder.report import json_report, junit
+
+    for file, encode in ((json_file, json_report.encode), (junit_file, junit.encode)):
+        if file is not None:
+            file.write_bytes(encode(report))
+
+
+def _show(report: "Report", *, verbose: bool, detailed: bool) -> None:
+    from rich.console import Console
+
+    from autograder.report import terminal
+
+    console = Console(highlight=False)
+    if detailed:
+        for result in report.results:
+            console.print(terminal.result_view(result, verbose))
+    if len(report.results) > 1 or not detailed:
+        console.print(terminal.report_view(report, verbose and not detailed))
+
+
+class _Progress:
+    """One line on standard error that counts the submissions."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+
+    def __call__(self, result: "Result") -> None:
+        self._done += 1
+        click.echo(f"\r\033[K{self._done}/{self._total} {result.student} {result.exercise}", nl=False, err=True)
+
+    def done(self) -> None:
+        click.echo("\r\033[K", nl=False, err=True)

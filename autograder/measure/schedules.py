@@ -1,0 +1,402 @@
+"""Run workers under a plan that says at which step which thread goes on: one execution, repeatable to the last step.
+
+One thread runs at a time. It keeps running until it waits for another, ends, or reaches a step where the plan switches.
+A step is an instruction of the student's that touches something which another thread could change, or a lock operation;
+between two steps no switch could make a difference.
+
+This module runs inside the sandbox, beside student code.
+"""
+
+import ast
+import dis
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+
+from frontrun import _cooperative as frontrun
+from frontrun import _opcode_observer as observer
+from frontrun._real_threading import lock as real_lock
+from frontrun._virtual_clock import VirtualClock
+
+#: Steps that one execution may take, and the most that a thread takes in a row while others could run.
+MOST_STEPS = 20_000
+PATIENCE = 400
+#: Real seconds for an execution: longer means that a thread waits for something that nobody here controls.
+MOST_SECONDS = 4.0
+
+#: At this step, this thread goes on.
+Plan = dict[int, int]
+#: (thread, line of the student's file, function)
+Line = tuple[int, int, str]
+OnOpcode = Callable[[CodeType, int, FrameType, int], bool]
+
+
+class Abandoned(BaseException):
+    """Ends a worker whose execution came to nothing. No ``except Exception`` of a student's catches it."""
+
+
+@dataclass
+class Execution:
+    """What one execution was like."""
+
+    #: The lines in the order in which they ran, a line's own repetitions left out.
+    lines: list[Line] = field(default_factory=list)
+    #: The thread that came to each step, and those that could have gone on there.
+    steps: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    #: "": all threads came to their end. Else "deadlock", "endless", or "stuck" (out of the explorer's reach).
+    trouble: str = ""
+
+
+class SharedNames:
+    """Which attributes and variables a module changes after construction: reading any other is no step."""
+
+    def __init__(self, source: str) -> None:
+        nodes = list(ast.walk(tree := ast.parse(source)))
+        building = {
+            id(node)
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef) and function.name in ("__init__", "__new__")
+            for node in ast.walk(function)
+        }
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+        self._attributes = {
+            node.attr for node in attributes if not isinstance(node.ctx, ast.Load) and id(node) not in building
+        }
+        self._variables = {
+            name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names
+        }
+        mentioned = {node.id for node in nodes if isinstance(node, ast.Name)} | {node.attr for node in attributes}
+        #: Attributes may change by other means than assignment: then every one counts.
+        self._indirect = bool(mentioned & {"__dict__", "__setattr__", "delattr", "eval", "exec", "setattr", "vars"})
+
+    def table(self, code: CodeType) -> dict[int, tuple[int, bool]]:
+        """Of each instruction, by its offset: its line, and whether it is a step."""
+        starts = dict(dis.findlinestarts(code))
+        line = code.co_firstlineno
+        table = {}
+        for instruction in dis.get_instructions(code):
+            line = starts.get(instruction.offset) or line
+            table[instruction.offset] = line, self._is_step(instruction)
+        return table
+
+    def _is_step(self, instruction: dis.Instruction) -> bool:
+        name = instruction.opname
+        if name in ("LOAD_ATTR", "LOAD_SUPER_ATTR"):
+            return self._indirect or instruction.argval in self._attributes
+        if name.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF")):
+            return instruction.argval in self._variables
+        if name == "BINARY_OP":
+            return "[" in instruction.argrepr
+        return name.startswith(_STEPS)
+
+
+_STEPS = (
+    "BINARY_SLICE",
+    "BINARY_SUBSCR",
+    "CALL",
+    "CONTAINS_OP",
+    "DELETE_ATTR",
+    "DELETE_DEREF",
+    "DELETE_GLOBAL",
+    "DELETE_SUBSCR",
+    "FOR_ITER",
+    "STORE_ATTR",
+    "STORE_DEREF",
+    "STORE_GLOBAL",
+    "STORE_SLICE",
+    "STORE_SUBSCR",
+)
+
+
+class Turns:
+    """Decides who runs, in the words that frontrun's primitives use with a scheduler."""
+
+    def __init__(self, threads: int, plan: Plan, seed: int, on_trouble: Callable[[], None]) -> None:
+        self.execution = Execution()
+        self._on_trouble = on_trouble
+        self.virtual_clock = VirtualClock()
+        self._plan = plan
+        self._alive = set(range(threads))
+        self._running = -1
+        self._in_a_row = 0
+        self._limit = PATIENCE
+        self._random = random.Random(seed)
+        #: What a thread waits for, and until when at most.
+        self._blocked: dict[int, int] = {}
+        self._timed: dict[int, float] = {}
+        self._batons = [real_lock() for _ in range(threads)]
+        for baton in self._batons:
+            baton.acquire()
+        # frontrun's primitives look at these two.
+        self._finished = False
+        self._error: Exception | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the execution was given up."""
+        return self._error is not None
+
+    # -- a thread's life
+
+    def begin(self, first: int) -> None:
+        """Let the first thread run."""
+        self._wake(first)
+
+    def enter(self, thread: int) -> None:
+        """Wait for the first turn."""
+        self._wait(thread)
+
+    def leave(self, thread: int) -> None:
+        """The thread has come to its end: another goes on."""
+        self._alive.discard(thread)
+        self._blocked.pop(thread, None)
+        if self._alive and not self.over:
+            self._pass_on(thread)
+
+    def give_up(self, trouble: str) -> None:
+        """End the execution: every thread is woken, and abandons what it does at its next step."""
+        if self._error is None:
+            self.execution.trouble = trouble
+            self._on_trouble()
+            self._error = RuntimeError(trouble)
+            for baton in self._batons:
+                if baton.locked():
+                    baton.release()
+
+    # -- steps
+
+    def step(self, thread: int) -> None:
+        """``thread`` is about to take a step: it goes on, or another goes first."""
+        if self.over:
+            raise Abandoned
+        here = len(self.execution.steps)
+        ready = tuple(other for other in sorted(self._alive) if other not in self._blocked)
+        self.execution.steps.append((thread, ready))
+        if here >= MOST_STEPS:
+            self._abandon("endless")
+        self._in_a_row += 1
+        target = self._plan.get(here)
+        if target is None and self._in_a_row > self._limit:
+            target = self._another(thread)
+        if target is not None and target != thread and target in ready:
+            self._hand_over(thread, target)
+
+    def wait_for_turn(self, thread: int) -> bool:
+        """``thread`` sleeps, or says that it can wait: others go first."""
+        if self.over:
+            raise Abandoned
+        self.execution.steps.append((thread, (thread,)))
+        if len(self.execution.steps) > MOST_STEPS:
+            self._abandon("endless")
+        if (target := self._another(thread)) is not None:
+            self._hand_over(thread, target)
+        return True
+
+    def before_sync_retry(self, thread: int) -> bool:
+        """``thread`` is about to try a lock."""
+        self.step(thread)
+        return True
+
+    def after_sync_retry(self, thread: int) -> None:
+        """It has tried. If it must wait, others go on until it need not."""
+        if thread in self._blocked:
+            self._pass_on(thread)
+            if self._running != thread:
+                self._wait(thread)
+
+    def report(self, event: str, lock: int, _primitive: object) -> None:
+        """What the primitives tell."""
+        if event in ("lock_wait", "event_wait"):
+            self._blocked[self._running] = lock
+        elif event in ("lock_release", "event_set"):
+            self._blocked = {thread: other for thread, other in self._blocked.items() if other != lock}
+
+    # -- waiting with a time limit: the time is up when nobody else can go on
+
+    def add_timed_wait(self, thread: int, deadline: float | None = None, *, timeout: float = 0.0) -> float:
+        """``thread`` waits until then at most."""
+        self._timed[thread] = self.virtual_clock.now() + timeout if deadline is None else deadline
+        return self._timed[thread]
+
+    def remove_timed_wait(self, thread: int) -> None:
+        """``thread`` waits no longer."""
+        self._timed.pop(thread, None)
+
+    def give_up_timed_wait(self, thread: int) -> None:
+        """``thread``'s time was up."""
+        self._timed.pop(thread, None)
+        self._blocked.pop(thread, None)
+
+    # -- who is next
+
+    def _another(self, thread: int) -> int | None:
+        ready = sorted(other for other in self._alive if other not in self._blocked and other != thread)
+        return next((other for other in ready if other > thread), ready[0] if ready else None)
+
+    def _pass_on(self, thread: int) -> None:
+        target = self._another(thread)
+        if target is None and self._timed:
+            target = min(self._timed, key=lambda other: (self._timed[other], other))
+            self.virtual_clock.advance_to(self._timed[target])
+            self._blocked.pop(target, None)
+        if target is None:
+            self.give_up("deadlock")
+            if thread in self._alive:
+                raise Abandoned
+        elif target == thread:
+            self._running = thread
+        else:
+            self._wake(target)
+
+    def _abandon(self, trouble: str) -> None:
+        self.give_up(trouble)
+        raise Abandoned
+
+    def _hand_over(self, thread: int, target: int) -> None:
+        self._wake(target)
+        self._wait(thread)
+
+    def _wake(self, target: int) -> None:
+        self._in_a_row = 0
+        # Turns of different lengths: threads that try and let go again must not keep in step for ever.
+        self._limit = self._random.randrange(PATIENCE // 8, PATIENCE)
+        self._running = target
+        self._batons[target].release()
+
+    def _wait(self, thread: int) -> None:
+        if not self._batons[thread].acquire(timeout=2 * MOST_SECONDS):
+            self.give_up("stuck")
+        if self.over:
+            raise Abandoned
+
+
+class Recorder:
+    """Remembers which lines ran and which code was entered, whichever engine steers."""
+
+    def __init__(self, own_file: str, names: SharedNames, see: Callable[[CodeType, FrameType], None]) -> None:
+        self._own_file = own_file
+        self.lines: list[Line] = []
+        #: Every (line, function) that ran in any execution.
+        self.covered: set[tuple[int, str]] = set()
+        self._names = names
+        self._see = see
+        self._tables: dict[CodeType, dict[int, tuple[int, bool]]] = {}
+
+    def fresh(self) -> None:
+        """Forget the lines of the execution before."""
+        self.lines = []
+
+    def wrap(self, on_opcode: Callable[[bool, CodeType, int, FrameType, int], bool]) -> OnOpcode:
+        """``on_opcode``, told beside what it knows whether the instruction is a step; the line is noted after it."""
+        tables, table_of, covered = self._tables, self._names.table, self.covered
+
+        def noting(code: CodeType, offset: int, frame: FrameType, thread: int) -> bool:
+            table = tables.get(code)
+            if table is None:
+                table = tables[code] = table_of(code)
+                if code.co_filename != self._own_file:  # traced, but no line to show
+                    tables[code] = table = {at: (0, is_step) for at, (_, is_step) in table.items()}
+            line, is_step = table.get(offset, (0, False))
+            yielded = on_opcode(is_step, code, offset, frame, thread)
+            row = (thread, line, code.co_qualname)
+            if not self.lines or self.lines[-1] != row:
+                self.lines.append(row)
+                covered.add((line, code.co_qualname))
+            return yielded
+
+        return noting
+
+    def watch(self, handle: observer.OpcodeTraceHandle) -> observer.OpcodeTraceHandle:
+        """Have every code object seen that a worker enters, traced or not."""
+        see = self._see
+        if handle.using_monitoring:
+            import sys
+
+            monitoring = sys.monitoring  # type: ignore[attr-defined]
+            event = monitoring.events.PY_START
+            before = monitoring.register_callback(handle._tool_id, event, None)
+
+            def start(code: CodeType, offset: int) -> object:
+                see(code, sys._getframe(1))
+                return before(code, offset)
+
+            monitoring.register_callback(handle._tool_id, event, start)
+        else:
+            inner = handle._settrace_callback
+
+            def trace(frame: FrameType, event: str, argument: object) -> object:
+                if event == "call":
+                    see(frame.f_code, frame)
+                return inner(frame, event, argument)
+
+            handle._settrace_callback = trace
+        return handle
+
+
+def run(
+    workers: Sequence[Callable[[], None]],
+    plan: Plan,
+    recorder: Recorder,
+    on_trouble: Callable[[], None],
+    first: int,
+    seed: int,
+) -> Execution:
+    """Run the workers, each in a thread of its own, as the plan says.
+
+    ``on_trouble`` is called where an execution is given up, while all is still as it was then.
+    """
+    turns = Turns(len(workers), plan, seed, on_trouble)
+    turns.execution.lines = recorder.lines
+    numbers = threading.local()
+
+    def on_opcode(is_step: bool, _code: CodeType, _offset: int, _frame: FrameType, thread: int) -> bool:
+        if is_step:
+            turns.step(thread)
+        return is_step
+
+    handle = recorder.watch(
+        observer.start_opcode_trace(
+            get_thread_id=lambda: getattr(numbers, "thread", None),
+            on_opcode=recorder.wrap(on_opcode),
+            is_active=lambda: not turns.over,
+            tool_name="autograder",
+            tool_kind="optimizer",
+            monitor_returns=False,
+        )
+    )
+
+    def live(thread: int, worker: Callable[[], None]) -> None:
+        try:
+            turns.enter(thread)
+            frontrun.set_context(turns, thread)
+            frontrun.set_sync_reporter(turns.report)
+            numbers.thread = thread
+            observer.install_thread_opcode_trace(handle)
+            try:
+                worker()
+            finally:
+                observer.uninstall_thread_opcode_trace(handle)
+                numbers.thread = None
+                frontrun.set_sync_reporter(None)
+                frontrun.clear_context()
+                turns.leave(thread)
+        except (Abandoned, frontrun.SchedulerAbort):
+            pass
+
+    threads = [
+        threading.Thread(target=live, args=(number, worker), daemon=True) for number, worker in enumerate(workers)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        turns.begin(first)
+        for thread in threads:
+            thread.join(MOST_SECONDS)
+            if thread.is_alive():
+                turns.give_up("stuck")
+                thread.join(0.2)
+    finally:
+        observer.stop_opcode_trace(handle)
+    return turns.execution

@@ -1,0 +1,17 @@
+"""Plain immutable data: exercises, checks, verdicts and results. Imports nothing else of ours."""
+
+from autograder.records.exercise import CheckInfo, Exercise, Kind, Limits
+from autograder.records.result import SCHEMA, Machine, Outcome, Report, Result, Verdict
+
+__all__ = [
+    "SCHEMA",
+    "CheckInfo",
+    "Exercise",
+    "Kind",
+    "Limits",
+    "Machine",
+    "Outcome",
+    "Report",
+    "Result",
+    "Verdict",
+]

@@ -1,0 +1,1 @@
+"""What people and machines read: pure functions of a `Report`. They give text, bytes or a rich renderable."""

@@ -1,0 +1,215 @@
+"""Builds the walls: what the zygote does once, and what each call's processes do to themselves.
+
+At level ``namespaces`` the zygote moves into a root of its own, made of read-only binds of what Python needs and nothing
+else, so that neither solutions nor other students' files nor the grader exist there. Each call then gets new pid, IPC
+and mount namespaces with a fresh /proc, /dev/shm, /submission and /scratch. All calls of a zygote share one network
+namespace that holds a loopback only: nothing of a call survives it to meet the next one there.
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import resource
+import site
+import stat
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from autograder.records import Limits
+from autograder.sandbox import kernel
+from autograder.sandbox.kernel import MountFlag, Namespace
+from autograder.sandbox.levels import Isolation
+
+CODE = "/submission"
+SCRATCH = "/scratch"
+
+_PER_CALL = Namespace.PID | Namespace.IPC | Namespace.MOUNT
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/sys/devices/system")
+_CONFIGURATION = (
+    "/etc/ld.so.cache",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+    "/etc/alternatives",
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_LIBRARY_FOLDERS = ("site-packages", "dist-packages")
+
+
+def sandbox_user() -> int | None:
+    """The user that submissions run as, where this process may choose: one that no account should have."""
+    return 60_000 + os.getpid() % 5_000 if os.geteuid() == 0 else None
+
+
+def enter(isolation: Isolation) -> None:
+    """What the zygote does once, before anything is forked.
+
+    Raises:
+        OSError: This machine does not allow the level.
+    """
+    if isolation is Isolation.NAMESPACES:
+        _enter_namespaces()
+    elif isolation is Isolation.LANDLOCK:
+        kernel.landlock_version()
+        _check_readable_by_others()
+
+
+def fork_warden(isolation: Isolation) -> int:
+    """Fork the process that watches over one call; returns its pid, or 0 in the child."""
+    if isolation is Isolation.NAMESPACES:
+        return kernel.fork_into(_PER_CALL)
+    return os.fork()
+
+
+def furnish(isolation: Isolation, limits: Limits, user: int | None) -> None:
+    """What a warden does before it forks the runner: mounts of its own, or the role of a subreaper."""
+    if isolation is not Isolation.NAMESPACES:
+        if sys.platform == "linux":
+            kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)  # orphans come to the warden, which is there to be found
+        return
+    size = f"size={limits.files_mb}m"
+    plain = MountFlag.NO_SUID | MountFlag.NO_DEV
+    kernel.mount("proc", "/proc", "proc", plain | MountFlag.NO_EXEC)
+    kernel.unmount("/.proc")
+    kernel.mount("tmpfs", "/dev/shm", "tmpfs", plain, f"{size},mode=1777")
+    kernel.mount("tmpfs", CODE, "tmpfs", plain, "size=8m,mode=755")
+    kernel.mount("tmpfs", SCRATCH, "tmpfs", plain, f"{size},mode=700")
+    if user is not None:
+        os.chown(SCRATCH, user, user)
+
+
+def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, scratch: str) -> None:
+    """What a runner does to itself, after which the student's code may run. There is no way back."""
+    _limit(limits)
+    if isolation is Isolation.PROCESS:
+        return
+    if user is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    elif isolation is Isolation.NAMESPACES:
+        kernel.drop_capabilities()
+    # Memory and descriptors of a process that changed its user are closed to ptrace until it says otherwise:
+    # Python's own helpers need their /proc entries, and the namespaces hold the rest off.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if isolation is Isolation.LANDLOCK:
+        readable = [*_SYSTEM, *_CONFIGURATION, *_python_folders(), "/proc", "/dev", code]
+        kernel.restrict_file_system(readable, [scratch, "/dev/shm", "/dev/null"])
+
+
+def _limit(limits: Limits) -> None:
+    def at_most(which: int, amount: int) -> None:
+        hard = resource.getrlimit(which)[1]
+        amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(which, (amount, amount))
+
+    megabyte = 1024 * 1024
+    at_most(resource.RLIMIT_CORE, 0)
+    at_most(resource.RLIMIT_CPU, int(limits.cpu_seconds) + 1)
+    at_most(resource.RLIMIT_FSIZE, limits.files_mb * megabyte)
+    at_most(resource.RLIMIT_NOFILE, 4096)
+    if sys.platform == "linux":
+        # The true limit is on the whole tree and the watcher keeps it. This one is for what is too quick for a watcher;
+        # it counts address space, of which threads reserve much that they never touch: so it is wide.
+        at_most(resource.RLIMIT_AS, _address_space() + 4 * limits.memory_mb * megabyte)
+        at_most(resource.RLIMIT_NPROC, limits.processes)
+
+
+def _address_space() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _check_readable_by_others() -> None:
+    if sandbox_user() is None:
+        return
+    for folder in _python_folders():
+        for path in (Path(folder), *Path(folder).parents):
+            if not path.stat().st_mode & stat.S_IXOTH:
+                raise OSError(errno.EACCES, f"the unprivileged user of the sandbox may not read {path}")
+
+
+@functools.cache
+def _python_folders() -> tuple[str, ...]:
+    """Where the interpreter and the installed packages lie, and nothing of the grader's own source tree."""
+    folders = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib")}
+    folders.update(path for path in sys.path if Path(path).name in _LIBRARY_FOLDERS)
+    folders.update(path for path in site.getsitepackages() if Path(path).is_dir())
+    folders.add(str(Path(sys.executable).resolve().parent.parent))
+    real = sorted({str(Path(folder).absolute()) for folder in folders if Path(folder).is_dir()})
+    covered = [*_SYSTEM]
+    needed = []
+    for folder in real:
+        if folder != "/" and not any(Path(folder).is_relative_to(cover) for cover in covered):
+            covered.append(folder)
+            needed.append(folder)
+    return tuple(needed)
+
+
+def _enter_namespaces() -> None:
+    uid, gid = os.getuid(), os.getgid()
+    rootless = os.geteuid() != 0
+    kernel.unshare(Namespace.MOUNT | Namespace.NET | (Namespace.USER if rootless else Namespace(0)))
+    if rootless:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    kernel.bring_loopback_up()
+    kernel.mount("", "/", "", MountFlag.RECURSIVE | MountFlag.PRIVATE)
+    # The folder is only the place where the new root is put together, in a mount namespace that nobody else sees.
+    place = tempfile.mkdtemp(prefix="autograder-root-")
+    kernel.mount("tmpfs", place, "tmpfs", MountFlag.NO_SUID, "size=1m,mode=755")
+    root = Path(place)
+    for path in (*_SYSTEM, *_CONFIGURATION, *_python_folders()):
+        _show(Path(path), root)
+    for folder in ("proc", ".proc", "dev/shm", "tmp", CODE[1:], SCRATCH[1:]):
+        _make_folder(root / folder)
+    for name in _DEVICES:
+        (root / "dev" / name).touch()
+        kernel.mount(f"/dev/{name}", f"{place}/dev/{name}", "", MountFlag.BIND)
+    for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        (root / "dev" / name).symlink_to(f"/proc/self/{target}")
+    # A new /proc may be mounted without privileges only where an old one is in sight; the warden takes it away.
+    kernel.mount("/proc", f"{place}/.proc", "", MountFlag.BIND | MountFlag.RECURSIVE)
+    kernel.make_read_only(place)
+    old_place = os.open(tempfile.gettempdir(), os.O_PATH | os.O_CLOEXEC)
+    try:
+        kernel.pivot_root(place)
+        # The mount is gone from the old tree with this process's view of it; the empty folder goes through the
+        # descriptor, which still leads there.
+        os.rmdir(Path(place).name, dir_fd=old_place)
+    finally:
+        os.close(old_place)
+
+
+def _show(path: Path, root: Path) -> None:
+    """Bind ``path`` to the same place under ``root``; a symbolic link is made again as a link."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    target = root / path.relative_to("/")
+    _make_folder(target.parent)
+    if stat.S_ISLNK(mode):
+        if not target.is_symlink():
+            target.symlink_to(path.readlink())
+        return
+    if stat.S_ISDIR(mode):
+        _make_folder(target)
+    else:
+        target.touch()
+    kernel.mount(str(path), str(target), "", MountFlag.BIND | MountFlag.RECURSIVE)
+
+
+def _make_folder(path: Path) -> None:
+    # Not mkdir's own parents: those would get the mode that the umask leaves, and the sandbox's user must pass.
+    if not path.exists():
+        _make_folder(path.parent)
+        path.mkdir()
+        path.chmod(0o755)

@@ -1,0 +1,52 @@
+# fails: test_every_end_is_reported
+# mistake: a ProcessPoolExecutor: one worker's death breaks the pool and hides the others' outcomes
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+
+def _introduce(connection, rank):
+    connection.send((rank, os.getpid(), os.getppid(), os.getpgrp()))
+    connection.recv()
+
+
+def identify(n, start_method="spawn"):
+    context = multiprocessing.get_context(start_method)
+    children = []
+    try:
+        for rank in range(n):
+            ours, theirs = context.Pipe()
+            child = context.Process(target=_introduce, args=(theirs, rank))
+            child.start()
+            theirs.close()
+            children.append((child, ours))
+        rows = [ours.recv() for _, ours in children]
+        for _, ours in children:
+            ours.send(None)
+    except BaseException:
+        for child, _ in children:
+            child.kill()
+        raise
+    finally:
+        for child, ours in children:
+            child.join()
+            ours.close()
+    return rows
+
+
+def run_all(function, arguments, start_method="spawn"):
+    arguments = list(arguments)
+    if not arguments:
+        return []
+    outcomes = []
+    context = multiprocessing.get_context(start_method)
+    with ProcessPoolExecutor(len(arguments), mp_context=context) as pool:
+        for future in [pool.submit(function, argument) for argument in arguments]:
+            try:
+                outcomes.append(("ok", future.result()))
+            except BrokenProcessPool:
+                outcomes.append(("died", 1))
+            except BaseException as error:
+                outcomes.append(("error", f"{type(error).__name__}: {error}"))
+    return outcomes

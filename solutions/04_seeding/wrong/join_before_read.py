@@ -1,0 +1,53 @@
+# fails: test_draw_is_standard_normal
+# mistake: waits for the end of workers whose rows nobody reads (long rows hang)
+import multiprocessing
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+
+def draw(seed, n_workers, n_samples, start_method="spawn"):
+    context = multiprocessing.get_context(start_method)
+    queue = context.Queue()
+    workers = [
+        context.Process(target=draw_row, args=(queue, rank, stream, n_samples))
+        for rank, stream in enumerate(np.random.SeedSequence(seed).spawn(n_workers))
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    rows = dict(queue.get() for _ in workers)
+    return np.array([rows[rank] for rank in range(n_workers)])
+
+
+def draw_row(queue, rank, stream, n_samples):
+    queue.put((rank, np.random.default_rng(stream).standard_normal(n_samples)))
+
+
+def noise(seed, n_items, n_workers):
+    with multiprocessing.Pool(n_workers) as pool:
+        return np.array(pool.starmap(draw_item, [(seed, i) for i in range(n_items)]))
+
+
+def draw_item(seed, i):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))).standard_normal()
+
+
+def seed_worker(worker_id):
+    info = torch.utils.data.get_worker_info()
+    info.dataset.rng = np.random.default_rng(info.seed)
+
+
+def make_loader(dataset, batch_size, seed, num_workers):
+    generator = torch.Generator()
+    generator.manual_seed(seed)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=num_workers,
+        worker_init_fn=seed_worker,
+        generator=generator,
+    )

@@ -1,0 +1,49 @@
+# fails: test_draw_is_the_same_run_after_run
+# mistake: a SeedSequence at module level goes on spawning where the last call ended
+import multiprocessing
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+
+_streams = {}
+
+
+def draw(seed, n_workers, n_samples, start_method="spawn"):
+    context = multiprocessing.get_context(start_method)
+    sequence = _streams.setdefault("root", np.random.SeedSequence(2024))
+    tasks = [([seed, *stream.generate_state(4)], n_samples) for stream in sequence.spawn(n_workers)]
+    with context.Pool(n_workers) as pool:
+        return np.array(pool.starmap(draw_row, tasks, chunksize=1))
+
+
+def draw_row(stream, n_samples):
+    return np.random.default_rng(stream).standard_normal(n_samples)
+
+
+def noise(seed, n_items, n_workers):
+    with multiprocessing.Pool(n_workers) as pool:
+        return np.array(pool.starmap(draw_item, [(seed, i) for i in range(n_items)]))
+
+
+def draw_item(seed, i):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))).standard_normal()
+
+
+def seed_worker(worker_id):
+    info = torch.utils.data.get_worker_info()
+    info.dataset.rng = np.random.default_rng(info.seed)
+
+
+def make_loader(dataset, batch_size, seed, num_workers):
+    generator = torch.Generator()
+    generator.manual_seed(seed)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=num_workers,
+        worker_init_fn=seed_worker,
+        generator=generator,
+    )

@@ -1,0 +1,50 @@
+# fails: test_nothing_is_left_behind
+# mistake: returns as soon as it has the rows
+import multiprocessing
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+
+def draw(seed, n_workers, n_samples, start_method="spawn"):
+    context = multiprocessing.get_context(start_method)
+    workers = []
+    for rank in range(n_workers):
+        receiver, sender = context.Pipe(duplex=False)
+        worker = context.Process(target=draw_row, args=(sender, seed, rank, n_samples))
+        worker.start()
+        workers.append((worker, receiver))
+    rows = [receiver.recv() for _, receiver in workers]
+    return np.array(rows)
+
+
+def draw_row(sender, seed, rank, n_samples):
+    sender.send(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(rank,))).standard_normal(n_samples))
+
+
+def noise(seed, n_items, n_workers):
+    with multiprocessing.Pool(n_workers) as pool:
+        return np.array(pool.starmap(draw_item, [(seed, i) for i in range(n_items)]))
+
+
+def draw_item(seed, i):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))).standard_normal()
+
+
+def seed_worker(worker_id):
+    info = torch.utils.data.get_worker_info()
+    info.dataset.rng = np.random.default_rng(info.seed)
+
+
+def make_loader(dataset, batch_size, seed, num_workers):
+    generator = torch.Generator()
+    generator.manual_seed(seed)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=num_workers,
+        worker_init_fn=seed_worker,
+        generator=generator,
+    )

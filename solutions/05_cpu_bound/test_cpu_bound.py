@@ -1,0 +1,254 @@
+"""Checks of exercise 05, cpu_bound."""
+
+import random
+
+import pytest
+
+from autograder.checks import SubmissionTimeoutError, assert_clean, expect_type, fail, fingerprint
+
+#: Threshold of the exercise, and a milder one where each item is only some microseconds long.
+NEEDED = 0.75
+NEEDED_TINY = 0.6
+
+
+def even(rng):
+    """Equal items: start angles, each for the same number of steps."""
+    return [(rng.uniform(0.1, 3.0), 50_000) for _ in range(48)]
+
+
+def uneven(rng, dearest_first):
+    """Costs from 1 to 100, sorted."""
+    items = [(rng.uniform(0.1, 3.0), 200 + 19_800 * index // 299) for index in range(300)]
+    return items[::-1] if dearest_first else items
+
+
+def list_of(value, n):
+    """The list that parallel_map returned."""
+    values = expect_type(value, list[object], "a list")
+    assert len(values) == n, f"parallel_map returned {len(values)} values for {n} items."
+    return values
+
+
+def squares(value, n, told):
+    """The list of squares that was to come back."""
+    values = list_of(value, n)
+    assert [index * index for index in range(n)] == values, (
+        f"The squares of 0 to {n - 1} were to be computed; {told}. They came back as {values}.\n"
+        "Values belong in the order of the items, each once, whichever process is ready first."
+    )
+    return values
+
+
+def computed_by(seen, n_items, n_workers, measured):
+    """Pids of the processes that computed the items."""
+    pids = set(list_of(expect_type(seen.value, list[int], "the values of the function, unchanged"), n_items))
+    helpers = {process.pid for process in seen.processes}
+    assert pids <= helpers | {seen.caller}, f"Items were said to be computed in processes {sorted(pids - helpers)}, which nobody saw."
+    at_once = seen.peak_processes + (seen.caller in pids)
+    measured.update({"processes that computed": len(pids), "at once": at_once})
+    return pids, at_once
+
+
+@pytest.mark.points(1)
+def test_values_come_in_order(submission, driver):
+    """The values are those of the plain loop, in the order of the items."""
+    items = [(random.uniform(0.1, 3.0), random.randint(1, 400)) for _ in range(37)]
+    expected = driver.expected(driver.trajectory, items)
+    values = list_of(submission.parallel_map(driver.trajectory, items, 3), len(items))
+    different = [index for index, (one, other) in enumerate(zip(expected, values, strict=True)) if one != other]
+    assert not different, (
+        f"{len(different)} of {len(items)} values differ from [function(x) for x in items]. The first is value "
+        f"{different[0]}: expected {expected[different[0]]}, found {values[different[0]]}."
+    )
+    squares(driver.map_with_one_late(12, 0, 2), 12, "the process with item 0 was made to answer last")
+
+
+@pytest.mark.points(1)
+@pytest.mark.kind("determinism")
+def test_the_result_is_always_the_same(driver):
+    """The same result for every number of workers, whichever item is late."""
+    one, other = driver.expected(driver.same, [0, 1, 4]), driver.expected(driver.same, [0, 4, 1])
+    assert fingerprint(one) != fingerprint(other)  # the check can tell orders apart
+    first = None
+    for n_workers, late in ((1, -1), (2, 0), (2, 24), (3, 12), (3, -1)):
+        told = f"with {n_workers} workers and " + (f"item {late} late" if late >= 0 else "no item late")
+        values = squares(driver.map_with_one_late(25, late, n_workers), 25, told)
+        first = first or fingerprint(values)
+        assert fingerprint(values) == first, f"The result {told} is not the one with one worker."
+
+
+@pytest.mark.points(1)
+def test_the_first_failing_item_is_raised(driver):
+    """The exception of the first failing item is raised, also when a later one fails earlier."""
+    seen = driver.observe("map_with_failures", 40, {3: "ValueError", 36: "KeyError"}, 3, 2)
+    assert seen.error is not None, "Items 3 and 36 raise, and parallel_map returned a list as if all were well."
+    found = f"{seen.error.type}: {seen.error.message}"
+    assert found != "KeyError: 'item 36'", (
+        "Items 3 and 36 raise; item 36 was made to fail first in time, and its exception was raised.\n"
+        "The first failing item in the order of the items counts. When can you know that no earlier item will fail?"
+    )
+    assert found == "ValueError: item 3 is bad", f"Item 3 raises 'ValueError: item 3 is bad', and parallel_map raised {found!r}."
+
+
+@pytest.mark.points(1)
+@pytest.mark.kind("cleanup")
+def test_processes_compute_and_no_more_than_asked(driver, measured):
+    """Processes do the work, at most n_workers of them at a time."""
+    seen = driver.observe("map_in_a_crowd", 6, 2)
+    pids, at_once = computed_by(seen, 6, 2, measured)
+    if pids == {seen.caller}:
+        threads = f", in {seen.peak_threads} further threads" if seen.peak_threads else ""
+        fail(
+            f"All items were computed by the process that called parallel_map{threads}: no other process took part.\n"
+            "In one Python process only one thread computes at a time."
+        )
+    assert len(pids) <= 2 or at_once <= 2, (
+        f"2 workers were asked for, and {len(pids)} processes computed, {at_once} of them at once.\n"
+        "This machine was said to have 16 cores. Where does the number of your processes come from?"
+    )
+
+
+@pytest.mark.points(0.75)
+@pytest.mark.kind("cleanup")
+def test_nothing_is_left_behind(submission, driver):
+    """No process is left when parallel_map returns, or raises."""
+    seen = submission.observe("parallel_map", driver.same, list(range(10)), 2)
+    assert list(range(10)) == seen.value, f"The values were not those of the items, so this cannot be judged: {seen.value}."
+    assert_clean(seen)
+    seen = driver.observe("map_with_failures", 10, {4: "ValueError"}, -1, 2)
+    assert seen.error is not None, "Item 4 raises, and parallel_map returned a list as if all were well."
+    assert_clean(seen)
+
+
+@pytest.mark.points(1)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_values_come_in_order")
+def test_even_work_is_fast(submission, driver, speedup):
+    """Even work: at least 0.75 of the attainable speedup with 2 workers."""
+    speedup(
+        case=even,
+        student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 2),
+        yardstick=lambda items: driver.observe("yardstick", driver.trajectory, items, [cost for _, cost in items], 2),
+        needed=NEEDED,
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_values_come_in_order")
+def test_uneven_work_is_fast(submission, driver, speedup):
+    """Uneven work, the dearest items first: at least 0.75 of the attainable speedup with 3 workers."""
+    speedup(
+        case=lambda rng: uneven(rng, dearest_first=True),
+        student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 3),
+        yardstick=lambda items: driver.observe("yardstick", driver.trajectory, items, [cost for _, cost in items], 3),
+        needed=NEEDED,
+    )
+
+
+### BEGIN HIDDEN TESTS
+@pytest.mark.points(0.5)
+def test_small_cases(submission, driver):
+    """No items, fewer items than workers, one worker."""
+    assert submission.parallel_map(driver.same, [], 4) == [], "No items should give []."
+    for items, n_workers in (([7], 4), ([1, 2, 3], 8), (list(range(20)), 1)):
+        values = submission.parallel_map(driver.same, items, n_workers)
+        assert items == values, f"{len(items)} items and {n_workers} workers gave {values!r:.200} in place of {items}."
+
+
+@pytest.mark.points(0.5)
+def test_unusual_values(submission, driver):
+    """Values of every kind come back: None, large ones, exceptions that were returned and not raised."""
+    items = [None, False, "", (), {"angle": 1.5}, "text", [1, (2, 3)], b"\x00", 10**30, None]
+    values = list_of(submission.parallel_map(driver.same, items, 2), len(items))
+    assert repr(items) == repr(values), f"The values {items} came back as {values}."
+    seeds = [random.getrandbits(32) for _ in range(12)]
+    same = driver.expected(driver.large_value, seeds) == submission.parallel_map(driver.large_value, seeds, 3)
+    assert same, "Twelve values of half a MB each did not come back as they were."
+    values = driver.values_that_are_exceptions()
+    assert [f"ValueError('returned for {index}')" for index in range(3)] == values, (
+        f"A function that returns exceptions (and raises none) gave {values!r:.200}."
+    )
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.needs("test_the_first_failing_item_is_raised")
+def test_other_failures_are_raised(driver):
+    """Other failures: the last item, every item, an exception class of one's own."""
+    for failing, late, expected in (
+        ({29: "DivergedError"}, -1, "DivergedError: trajectory 29 diverged early"),
+        ({index: "ValueError" for index in range(30)}, 0, "ValueError: item 0 is bad"),
+        ({2: "KeyError", 28: "DivergedError"}, 2, "KeyError: 'item 2'"),
+    ):
+        seen = driver.observe("map_with_failures", 30, failing, late, 3)
+        assert seen.error is not None, f"{len(failing)} of 30 items raise, and parallel_map returned a list."
+        found = f"{seen.error.type}: {seen.error.message}"
+        assert found == expected, f"{expected!r} was to be raised (items {sorted(failing)} fail), and it was {found!r}."
+        assert_clean(seen)
+
+
+@pytest.mark.points(0.5)
+def test_every_item_is_computed_once_in_every_call(driver):
+    """Each call computes each item exactly once: nothing is remembered, nothing done twice."""
+    seen = expect_type(driver.map_twice(10, 2), dict[str, list[object]], "what was seen")
+    for number, (values, counts) in enumerate(zip(seen["results"], seen["calls"], strict=True), start=1):
+        which = ("first", "second")[number - 1]
+        assert [1] * 10 == counts, (
+            f"parallel_map was called twice with the same items. In the {which} call the function was called "
+            f"{counts} times for items 0 to 9, and once each is asked for."
+        )
+        assert [f"{which} {index}" for index in range(10)] == values, (
+            f"The function answered with the number of the call, and the {which} call returned {values!r:.200}."
+        )
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.kind("cleanup")
+@pytest.mark.needs("test_processes_compute_and_no_more_than_asked")
+def test_no_more_processes_in_other_cases(driver, measured):
+    """At most n_workers processes: other numbers of workers."""
+    for n_items, n_workers in ((8, 3), (3, 1)):
+        pids, at_once = computed_by(driver.observe("map_in_a_crowd", n_items, n_workers), n_items, n_workers, measured)
+        assert len(pids) <= n_workers or at_once <= n_workers, (
+            f"{n_workers} worker(s) were asked for, and {len(pids)} processes computed, {at_once} of them at once."
+        )
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_uneven_work_is_fast")
+def test_uneven_work_is_fast_in_the_other_order(submission, driver, speedup):
+    """Uneven work, the dearest items last: at least 0.75 of the attainable speedup with 2 workers."""
+    speedup(
+        case=lambda rng: uneven(rng, dearest_first=False),
+        student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 2),
+        yardstick=lambda items: driver.observe("yardstick", driver.trajectory, items, [cost for _, cost in items], 2),
+        needed=NEEDED,
+    )
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_values_come_in_order")
+def test_tiny_items_are_fast(submission, driver, speedup):
+    """100,000 tiny items: at least 0.6 of the attainable speedup with 2 workers."""
+    advice = (
+        "100,000 items of some microseconds each took far longer than one process alone would need.\n"
+        "What does one trip to another process cost, and how many trips were there?"
+    )
+
+    def student(items):
+        try:
+            return submission.observe("parallel_map", driver.short_trajectory, items, 2)
+        except SubmissionTimeoutError as timeout:
+            fail(f"{advice}\n{timeout}")
+
+    speedup(
+        case=lambda rng: [rng.uniform(0.1, 3.0) for _ in range(100_000)],
+        student=student,
+        yardstick=lambda items: driver.observe("yardstick", driver.short_trajectory, items, [1] * len(items), 2),
+        needed=NEEDED_TINY,
+    )
+
+
+### END HIDDEN TESTS

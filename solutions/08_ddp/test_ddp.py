@@ -1,0 +1,416 @@
+"""Checks of exercise 08, ddp: a step of distributed data parallel training."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from autograder.checks import assert_clean, fail, fingerprint
+
+#: How far a parameter may be from what one process gets.
+ALLOWED = 1e-6
+#: The loss is a sum of more rounding errors, relative to its own size.
+LOSS_ALLOWED = 1e-5
+
+
+def finished(ran: dict[str, Any]) -> list[Any]:
+    """What the ranks gave, once nothing went wrong in any of them."""
+    if ran["trouble"]:
+        fail(ran["trouble"])
+    return ran["values"]
+
+
+def same_on_all_ranks(values: list[dict[str, Any]]) -> None:
+    """After every step the ranks hold bitwise the same parameters."""
+    for step, first in enumerate(values[0]["parameters"]):
+        for rank, value in enumerate(values):
+            other = value["parameters"][step]
+            unlike = [name for name in first if fingerprint(first[name]) != fingerprint(other.get(name))]
+            if unlike:
+                alike = [name for name in first if name not in unlike]
+                fail(
+                    f"After step {step + 1}, rank {rank} no longer holds the same parameters as rank 0.\n"
+                    f"Different: {', '.join(unlike)}. The same: {', '.join(alike) or 'none'}.\n"
+                    f"{_apart(first[unlike[0]], other.get(unlike[0]), unlike[0], ('rank 0', f'rank {rank}'))}\n"
+                    "What makes sure that all ranks step with the same gradients, to the last bit?"
+                )
+
+
+def _apart(expected: Any, actual: Any, name: str, who: tuple[str, str]) -> str:
+    """The largest difference between two arrays, in words."""
+    if np.shape(expected) != np.shape(actual):
+        return f"{name} has shape {np.shape(expected)} on {who[0]} and {np.shape(actual)} on {who[1]}."
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(np.asarray(expected, dtype=np.float64) - actual)
+    place = np.unravel_index(np.argmax(np.where(np.isnan(distance), np.inf, distance)), distance.shape)
+    where = f"{name}[{', '.join(map(str, place))}]" if place else name
+    return f"{where} is {expected[place]!r:.30} on {who[0]} and {actual[place]!r:.30} on {who[1]}."
+
+
+def as_one_process(driver: Any, case: dict[str, Any], ran: dict[str, Any], measured: dict[str, Any]) -> None:
+    """The parameters are the same on all ranks, and those of one process that has the whole batch."""
+    values = finished(ran)
+    seen = values[0]["parameters"]
+    for step, wanted in enumerate(driver.one_process(case)["parameters"]):
+        for name, expected in wanted.items():
+            actual = seen[step].get(name)
+            close = np.shape(actual) == expected.shape and np.abs(expected - actual).max() <= ALLOWED
+            if not close:
+                words = driver.looks_like(case, seen)
+                if not words:
+                    same_on_all_ranks(values)
+                fail(
+                    f"After step {step + 1} (shards of {', '.join(map(str, case['sizes']))} items) the parameters are not "
+                    f"those of one process with the whole batch.\n"
+                    f"{_apart(expected, actual, name, ('one process', 'rank 0'))}\n"
+                    + (f"It looks like {words}." if words else "Which gradient would one process have stepped with?")
+                )
+            apart = float(np.abs(expected - actual).max())
+            measured["largest difference"] = max(measured.get("largest difference", 0.0), apart)
+    same_on_all_ranks(values)
+
+
+def dealt(ran: dict[str, Any], calls: list[tuple[int, int, int]]) -> list[list[list[int]]]:
+    """For each call of `shard`, the ranks' indices."""
+    values = finished(ran)
+    for value in values:
+        for (n_items, seed, epoch), mine in zip(calls, value, strict=True):
+            if not isinstance(mine, list):
+                fail(f"shard({n_items}, ..., {seed=}, {epoch=}) must give a list of int, not a {mine}.")
+    return [[value[place] for value in values] for place in range(len(calls))]
+
+
+def covers_once(call: tuple[int, int, int], shards: list[list[int]]) -> None:
+    """All ranks together have every item exactly once, in shares of about the same size."""
+    n_items, seed, epoch = call
+    title = f"shard(n_items={n_items}, world_size={len(shards)}, {seed=}, {epoch=})"
+    everything = [item for shard in shards for item in shard]
+    missing = sorted(set(range(n_items)) - set(everything))
+    twice = sorted({item for item in everything if everything.count(item) > 1})
+    strange = sorted(set(everything) - set(range(n_items)))
+    table = "\n".join(f"  rank {rank}: {shard}" for rank, shard in enumerate(shards))
+    if strange:
+        fail(f"{title} gave indices that do not exist: {strange}.\n{table}")
+    if missing or twice:
+        fail(
+            f"{title}: not every item goes to exactly one rank. On no rank: {missing}; more than once: {twice}.\n"
+            f"{table}\nDo all ranks cut up one and the same order? What becomes of a remainder?"
+        )
+    sizes = [len(shard) for shard in shards]
+    assert max(sizes) - min(sizes) <= 1, f"{title}: shares of {sizes} items. They may differ by one at most.\n{table}"
+
+
+# Broadcast and shards ------------------------------------------------------------------------------
+
+
+@pytest.mark.points(0.75)
+def test_every_rank_gets_rank_0s_parameters(driver):
+    """Every rank starts from rank 0's parameters."""
+    wanted = driver.made_by_rank_0(11)["values"]
+    values = finished(driver.broadcast(3, 11))
+    for rank, value in enumerate(values):
+        _holds(wanted, value["values"], ["layer.weight", "layer.bias", "norm.weight", "norm.bias"], rank)
+
+
+def _holds(wanted: dict[str, Any], values: dict[str, Any], names: list[str], rank: int) -> None:
+    """A rank holds rank 0's values under these names, bit for bit."""
+    for name in names:
+        if fingerprint(wanted[name]) != fingerprint(values.get(name)):
+            if np.shape(wanted[name]) != np.shape(values.get(name)):
+                fail(f"{name} has shape {np.shape(values.get(name))} on rank {rank} and {wanted[name].shape} on rank 0.")
+            change = "rank 0's own value was changed" if rank == 0 else f"rank {rank} has another value than rank 0"
+            fail(
+                f"After broadcast_parameters, {change}: {name}, a {wanted[name].dtype}.\n"
+                f"  made by rank 0: {wanted[name].reshape(-1)[:4]}\n"
+                f"  now on rank {rank}: {values[name].reshape(-1)[:4]}\n"
+                "Ranks that start apart stay apart, however well their gradients are averaged."
+            )
+
+
+@pytest.mark.points(0.75)
+def test_shards_cover_every_item_once(driver):
+    """Every item is on exactly one rank, and no rank has two more than another."""
+    calls = [(12, 1, 0), (13, 1, 0), (14, 5, 3), (15, 2, 1)]
+    for call, shards in zip(calls, dealt(driver.deal(3, calls), calls), strict=True):
+        covers_once(call, shards)
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("determinism")
+@pytest.mark.needs("test_shards_cover_every_item_once")
+def test_order_follows_seed_and_epoch(driver):
+    """Another seed or epoch gives another order, the same ones the same order."""
+    order_follows_seed_and_epoch(driver, 2, 60, seed=3, epoch=0)
+
+
+def order_follows_seed_and_epoch(driver: Any, world_size: int, n_items: int, seed: int, epoch: int) -> None:
+    """The order changes with seed and epoch, and with nothing else."""
+    calls = [(n_items, seed, epoch), (n_items, seed, epoch + 1), (n_items, seed + 7, epoch)]
+    ran = driver.deal(world_size, calls)
+    base, next_epoch, other_seed = dealt(ran, calls)
+    for other, what in ((next_epoch, f"epoch {epoch + 1}"), (other_seed, f"seed {seed + 7}")):
+        assert base != other, f"seed {seed}, epoch {epoch} and {what} deal out the same order: {base[0][:10]} ..."
+        if [set(shard) for shard in base] == [set(shard) for shard in other]:
+            fail(
+                f"With {what} every rank has the same items as with seed {seed}, epoch {epoch}, only in another order.\n"
+                "The order of all items should change, so that items move between ranks."
+            )
+    again = dealt(driver.deal(world_size, calls), calls)
+    if again != [base, next_epoch, other_seed]:
+        fail(
+            f"The same call, shard({n_items}, rank 0, {world_size}, {seed=}, {epoch=}), gave two different results:\n"
+            f"  first run:  {base[0][:12]} ...\n  second run: {again[0][0][:12]} ...\n"
+            "What else than seed and epoch does the order depend on?"
+        )
+
+
+# The step ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.points(1.25)
+def test_a_step_equals_one_process(driver, measured):
+    """One step on two ranks gives what one process gets from the whole batch."""
+    case = {"sizes": [4, 4], "seed": 21}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.75)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_steps_add_up(driver, measured):
+    """Five steps on three ranks, with momentum and weight decay, equal those of one process."""
+    case = {"sizes": [4, 4, 4], "steps": 5, "seed": 22}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.75)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_shards_of_different_sizes(driver, measured):
+    """Every item counts the same, also when shards differ in size."""
+    case = {"sizes": [7, 2, 4], "seed": 23}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_adaptive_optimizer(driver, measured):
+    """With Adam, too, the ranks do what one process would do."""
+    case = {"sizes": [4, 4], "optimizer": "adam", "dtype": "float64", "steps": 3, "seed": 24}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.5)
+def test_loss_is_the_mean_over_the_whole_batch(driver):
+    """Every rank returns the mean loss over the whole batch."""
+    loss_of_the_whole_batch(driver, {"sizes": [6, 2, 3], "seed": 25})
+
+
+def loss_of_the_whole_batch(driver: Any, case: dict[str, Any]) -> None:
+    """What `train_step` returns is the loss of one process, on all ranks."""
+    values = finished(driver.train(case))
+    wanted = driver.one_process(case)
+    for step, (expected, alone) in enumerate(zip(wanted["losses"], wanted["shard_losses"], strict=True)):
+        seen = [value["losses"][step] for value in values]
+        for rank, loss in enumerate(seen):
+            if not isinstance(loss, float):
+                fail(f"train_step returned a {loss} on rank {rank}. It must be a float, the mean loss over the whole batch.")
+        allowed = LOSS_ALLOWED * max(1.0, abs(expected))
+
+        def close(others: list[float], seen: list[float] = seen, allowed: float = allowed) -> bool:
+            return all(abs(loss - other) <= allowed for loss, other in zip(seen, others, strict=True))
+
+        if close([expected] * len(seen)):
+            continue
+        average, count = sum(alone) / len(alone), len(alone)
+        if close(alone):
+            words = "It is the loss of each rank's own shard."
+        elif close([average] * count):
+            words = "It is the mean of the shards' losses. The shards are not of one size, though."
+        elif close([sum(alone)] * count) or close([expected * count] * count):
+            words = "It has been added up over the ranks."
+        elif max(seen) - min(seen) > allowed:
+            words = "The ranks do not agree."
+        else:
+            words = "Over which items is it a mean?"
+        fail(
+            f"In step {step + 1}, with shards of {case['sizes']} items, train_step returned "
+            f"{', '.join(f'{loss:.6f}' for loss in seen)} on ranks 0 to {count - 1}.\n"
+            f"The mean loss over the whole batch is {expected:.6f}. {words}"
+        )
+
+
+# What it costs -------------------------------------------------------------------------------------
+
+
+def per_step(calls: list[dict[str, Any]], step: int) -> list[dict[str, Any]]:
+    """A rank's collective calls in a step."""
+    return [call for call in calls if call["stage"][1] == f"train_step, step {step}"]
+
+
+@pytest.mark.points(0.75)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_bytes_per_step(driver, measured):
+    """A step hands over little more than one model's worth of bytes."""
+    steps = 3
+    case = {"model": "4 pieces", "sizes": [512, 512], "steps": steps, "seed": 26}
+    ran = driver.train(case)
+    values = finished(ran)
+    model = sum(array.nbytes for array in values[0]["parameters"][0].values())
+    allowed = 1.1 * model + 4096
+    # Step 1 may set something up for good.
+    most, rank, step = max(
+        (sum(call["bytes"] for call in per_step(calls, step)), rank, step)
+        for rank, calls in enumerate(ran["calls"])
+        for step in range(2, steps + 1)
+    )
+    measured |= {"model bytes": model, "bytes per step": most}
+    if not any(ran["calls"]):
+        fail("The ranks called no collective at all. How do gradients get from one rank to another?")
+    if most > allowed:
+        table = "\n".join(
+            f"  {call['name']} of {call['numel']} {call['dtype']}: {call['bytes']:,} bytes handed over"
+            for call in sorted(per_step(ran["calls"][rank], step), key=lambda call: -call["bytes"])[:5]
+        )
+        fail(
+            f"In step {step} rank {rank} handed {most:,} bytes to the others. The parameters are {model:,} bytes; "
+            f"1.1 times that and 4 KiB are allowed.\n{table}\n"
+            "What is the least that the other ranks have to know of this one?"
+        )
+    wire = ran["wire"]
+    if wire is not None and wire > 1.5 * len(values) * steps * allowed + 2**18:
+        fail(
+            f"The collectives of {steps} steps account for {most:,} bytes per rank and step, yet {wire:,} bytes went over "
+            "the network.\nThe ranks have to talk through the process group alone."
+        )
+
+
+@pytest.mark.points(0.75)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_calls_do_not_grow_with_parameters(driver, measured):
+    """A model of 64 parameters needs no more collective calls than one of 4."""
+    counts = {}
+    for pieces in (4, 64):  # the same matrix, cut up
+        case = {"model": f"{pieces} pieces", "sizes": [2, 3], "steps": 2, "seed": 27}
+        ran = driver.train(case)
+        finished(ran)
+        counts[pieces] = max(len(per_step(calls, 2)) for calls in ran["calls"])
+        measured[f"calls with {pieces} parameters"] = counts[pieces]
+    assert counts[64] <= counts[4] + 2, (
+        f"A step called {counts[4]} collectives for a model of 4 parameters and {counts[64]} for the same model cut into "
+        "64.\nEvery call waits for all ranks, whatever it carries. Does each parameter need a journey of its own?"
+    )
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.kind("cleanup")
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_nothing_is_left_behind(driver):
+    """A step leaves no process, thread or file behind."""
+    seen = driver.observe("train", {"sizes": [3, 3], "steps": 2, "seed": 28})
+    ran = seen.value
+    finished(ran)
+    assert not ran["threads"], f"After train_step, threads were still running in the ranks: {', '.join(ran['threads'])}."
+    assert_clean(seen)
+
+
+### BEGIN HIDDEN TESTS
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_every_rank_gets_rank_0s_parameters")
+def test_buffers_of_every_sort(driver):
+    """Frozen parameters, whole numbers and buffers that are not saved are broadcast as well, bit for bit."""
+    wanted = driver.made_by_rank_0(12)
+    values = finished(driver.broadcast(4, 12))
+    for rank, value in enumerate(values):
+        _holds(wanted["values"], value["values"], list(wanted["values"]), rank)
+        assert value["frozen"] == wanted["frozen"], (
+            f"Parameters that do not require a gradient, on rank {rank} after broadcast_parameters: {value['frozen']}. "
+            f"Before: {wanted['frozen']}."
+        )
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_shards_cover_every_item_once")
+def test_shards_of_few_items(driver):
+    """Shards are right for one rank, for fewer items than ranks, and for long epochs."""
+    for world_size, calls in ((4, [(2, 0, 0), (3, 9, 4), (5, 1, 2), (999, 4, 1)]), (1, [(7, 3, 2), (1, 0, 0)])):
+        for call, shards in zip(calls, dealt(driver.deal(world_size, calls), calls), strict=True):
+            covers_once(call, shards)
+    order_follows_seed_and_epoch(driver, 4, 81, seed=100, epoch=5)
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_frozen_parameters_stay(driver, measured):
+    """Frozen parameters stay as they are, weight decay or not."""
+    case = {"model": "frozen", "sizes": [3, 5], "steps": 3, "seed": 31}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_gradient_on_some_ranks_only(driver, measured):
+    """A parameter that only some ranks use is trained on all of them."""
+    use = [[True, False, False], [False, True, True], [False, False, True], [True, True, True]]
+    case = {"model": "experts", "sizes": [4, 4, 4], "steps": 4, "seed": 32, "expert": use}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_gradient_on_no_rank(driver, measured):
+    """A parameter that no rank uses in a step is left alone, momentum and weight decay or not."""
+    use = [[True, True], [False, False], [True, True], [False, False]]
+    case = {"model": "experts", "sizes": [4, 4], "steps": 4, "seed": 33, "expert": use}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_a_step_equals_one_process")
+def test_gradients_from_before_do_not_count(driver, measured):
+    """Gradients that are there before the first step do not count."""
+    case = {"sizes": [4, 4], "seed": 34, "stale": True}
+    as_one_process(driver, case, driver.train(case), measured)
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_steps_add_up", "test_shards_of_different_sizes")
+def test_other_models_and_four_ranks(driver, measured):
+    """Four ranks, shared weights, cross entropy, AdamW: still as one process."""
+    case = {
+        "model": "tied", "loss": "cross entropy", "optimizer": "adamw", "dtype": "float64",
+        "sizes": [1, 5, 2, 3], "steps": 4, "seed": 35,
+    }  # fmt: skip
+    as_one_process(driver, case, driver.train(case), measured)
+    loss_of_the_whole_batch(driver, case)
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.kind("determinism")
+@pytest.mark.needs("test_steps_add_up")
+def test_same_run_same_result(driver):
+    """The same run twice gives bitwise the same parameters, whichever rank comes late."""
+    case = {"model": "64 pieces", "sizes": [3, 3, 2], "steps": 2, "seed": 36}
+    runs = [
+        finished(driver.train(case | change))[0]["parameters"]
+        for change in ({"seed": 37}, {"late": 0}, {"late": 1}, {"late": 2})
+    ]
+    other, *same = [fingerprint(run) for run in runs]
+    assert other not in same, "Other data gave the very same parameters: does the step depend on its inputs?"
+    assert len(set(same)) == 1, (
+        "The same run gave parameters that differ in their last bits, depending on which rank came last.\n"
+        "Sums of floating point numbers depend on their order. What decides the order here?"
+    )
+
+
+@pytest.mark.points(0.25)
+@pytest.mark.needs("test_every_rank_gets_rank_0s_parameters", "test_steps_add_up", "test_order_follows_seed_and_epoch")
+def test_training_from_the_start(driver, measured):
+    """Broadcast, shards and steps together train as one process does, on three ranks and on one."""
+    case = {"sizes": [25], "steps": 4, "seed": 38, "fixed": True}
+    for world_size in (3, 1):
+        as_one_process(driver, case, driver.epochs(world_size, case), measured)
+
+
+### END HIDDEN TESTS
