@@ -17,7 +17,10 @@ if TYPE_CHECKING:  # the rooms are entered by the commands that need them: that 
 GRADED, BELOW_MARK, WRONG_USAGE, FAULT, STOPPED = 0, 1, 2, 3, 130
 
 _course_option = click.option(
-    "--course", "course_folder", type=click.Path(path_type=Path), help="Folder of the course; found from here otherwise."
+    "--course",
+    "course_folder",
+    type=click.Path(path_type=Path),
+    help="Folder of the course; found from here otherwise.",
 )
 _isolation_option = click.option(
     "--isolation", type=click.Choice(["namespaces", "landlock", "process"]), help="Force an isolation level."
@@ -63,7 +66,9 @@ def list_exercises(course_folder: Path | None) -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("--step", type=click.IntRange(1, 3), default=1, show_default=True, help="1 a question, 2 a pointer, 3 a sketch.")
+@click.option(
+    "--step", type=click.IntRange(1, 3), default=1, show_default=True, help="1 a question, 2 a pointer, 3 a sketch."
+)
 @_course_option
 def hint(name: str, step: int, course_folder: Path | None) -> None:
     """Show a hint for exercise NAME."""
@@ -94,8 +99,12 @@ def check(targets: tuple[str, ...], verbose: bool, course_folder: Path | None, i
 @click.option("--exercise", help="Grade this exercise only; a file may then have any name.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON result.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
-@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this share of the points.")
-@click.option("--trust-submissions", is_flag=True, help="Run them even where this machine cannot hold code of strangers.")
+@click.option(
+    "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this share of the points."
+)
+@click.option(
+    "--trust-submissions", is_flag=True, help="Run them even where this machine cannot hold code of strangers."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show every check.")
 @_course_option
 @_isolation_option
@@ -166,7 +175,7 @@ def selfcheck(
     folders = tuple(course.get(name, "solutions") for name in names) or course.exercises("solutions")
     complaints = room.static_complaints(course, folders, check_release=not no_release)
 
-    def told(proof: room.Proof, result: object, complaint: str) -> None:
+    def told(proof: room.Proof, complaint: str) -> None:
         mark = "FAIL" if complaint else "ok"
         what = f"{proof.role.name.lower():<9} {proof.task.folder.path.name}/{proof.path.name}"
         click.echo(f"{mark:<4} {what}{f' at {proof.fails}' if proof.fails else ''}")
@@ -178,7 +187,11 @@ def selfcheck(
     click.echo()
     for complaint in complaints:
         click.echo(complaint, err=True)
-    click.echo(f"{len(wanted) - len(complaints)} of {len(wanted)} proofs hold" if complaints else f"all {len(wanted)} proofs hold")
+    click.echo(
+        f"{len(wanted) - len(complaints)} of {len(wanted)} proofs hold"
+        if complaints
+        else f"all {len(wanted)} proofs hold"
+    )
     if complaints:
         sys.exit(BELOW_MARK)
 
@@ -218,7 +231,9 @@ def _grade_and_show(
         journal.remove()
     _show(graded.report, verbose=verbose, detailed=detailed)
     if not graded.complete:
-        click.echo(f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded", err=True)
+        click.echo(
+            f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded", err=True
+        )
         sys.exit(STOPPED)
     if graded.faulty:
         click.echo("autograder: a fault of the grader: the checks marked so are not judged; grade them again", err=True)

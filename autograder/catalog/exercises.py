@@ -161,8 +161,8 @@ def unknown(name: str, known: Iterable[str]) -> str:
     known = tuple(known)
     match = NUMBERED.fullmatch(name)
     nearest = difflib.get_close_matches(match["name"] if match else name, known, n=1)
-    guess = f"did you mean '{nearest[0]}'? " if nearest else ""
-    return f"no exercise is called '{one_line(name)}': {guess}There are {', '.join(known) or 'none'}"
+    guess = f" (did you mean '{nearest[0]}'?)" if nearest else ""
+    return f"no exercise is called '{one_line(name)}'{guess}; there are {', '.join(known) or 'none'}"
 
 
 def entries(folder: Path) -> tuple[Path, ...]:

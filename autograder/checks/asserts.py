@@ -73,9 +73,7 @@ def assert_clean(observation: Observation) -> None:
     )
 
 
-def assert_close(
-    expected: Any, actual: Any, *, atol: float, rtol: float = 0.0, what: str = "the result"
-) -> None:
+def assert_close(expected: Any, actual: Any, *, atol: float, rtol: float = 0.0, what: str = "the result") -> None:
     """Two arrays have one shape and nearly the same numbers. Not-a-number is close to nothing."""
     import numpy as np
 
@@ -88,7 +86,9 @@ def assert_close(
         fail(f"Expected numbers for {what}, but found {shorten(actual)}.")
     if left.shape != right.shape:
         fail(f"Expected {what} in the shape {left.shape}, but found {right.shape}.")
-    difference = np.abs(left.astype(np.complex128 if "c" in (left.dtype.kind, right.dtype.kind) else np.float64) - right)
+    difference = np.abs(
+        left.astype(np.complex128 if "c" in (left.dtype.kind, right.dtype.kind) else np.float64) - right
+    )
     wrong = ~(difference <= atol + rtol * np.abs(left))
     if wrong.any():
         where = tuple(int(index) for index in np.argwhere(wrong)[0])

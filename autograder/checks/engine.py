@@ -132,13 +132,11 @@ class Grading:
                 pytest.skip(f'Not judged, because this has to work first: "{judged[name].title}".')
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Iterator[None]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
         report = yield
         if call.when == "call" or (call.when == "setup" and call.excinfo is not None):
             self._note(item, call)
-        return report  # type: ignore[return-value]
+        return report
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """A submission that cannot be imported has all its checks judged by that: the traceback is told once."""

@@ -1,11 +1,10 @@
 """The pytest plugin: the fixtures and marks of checks, and the turning of outcomes into verdicts.
 
-Loaded by itself where the package is installed, so that ``pytest assignments/03_race`` works for a student: the submission
-is then the module beside the checks. The grader adds an :class:`~autograder.checks.engine.Grading` that says what else to
-judge.
+Loaded by itself where the package is installed, so that ``pytest assignments/03_race`` works for a student: the
+submission is then the module beside the checks. The grader adds an :class:`~autograder.checks.engine.Grading` that
+says what else to judge.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -73,9 +72,10 @@ def driver(subject: Subject) -> RemoteModule:
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+def measured(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Figures that the check found; they stand in the verdict."""
-    yield request.node.stash.setdefault(MEASURED, {})
+    figures: dict[str, Any] = request.node.stash.setdefault(MEASURED, {})
+    return figures
 
 
 @pytest.fixture

@@ -102,8 +102,10 @@ def _portable(value: object) -> object:
     """``value`` with remote functions replaced by their references."""
     if isinstance(value, RemoteFunction):
         return value.reference()
-    if type(value) in (list, tuple):
-        return type(value)(_portable(item) for item in value)  # type: ignore[attr-defined]
-    if type(value) is dict:
+    if isinstance(value, tuple):
+        return tuple(_portable(item) for item in value)
+    if isinstance(value, list):
+        return [_portable(item) for item in value]
+    if isinstance(value, dict):
         return {key: _portable(item) for key, item in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""The speedup check: a submission and a yardstick in turn on the same inputs, until the ratio of their times is clear."""
+"""The speedup check: submission and yardstick in turn on the same inputs, until the ratio of their times is clear."""
 
 import random
 from collections.abc import Callable
@@ -85,7 +85,9 @@ class Speedup:
             f"({estimate.low:.0%} to {estimate.high:.0%} after {estimate.pairs} pairs of runs), {needed:.0%} needed."
         )
         if not corrected and psutil.getloadavg()[0] > 1.5 * (psutil.cpu_count() or 1):
-            inconclusive(f"{seen}\nOther work keeps this machine busy, and it has no counters that could correct for it.")
+            inconclusive(
+                f"{seen}\nOther work keeps this machine busy, and it has no counters that could correct for it."
+            )
         if estimate.decision is Decision.BELOW:
             fail(
                 f"It was {seen}\nWhere did the rest of the time go? Look at which worker ended last, "

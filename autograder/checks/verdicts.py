@@ -15,7 +15,9 @@ from autograder.records import CheckInfo, Outcome, Verdict
 Figures = dict[str, bool | int | float | str | list[float]]
 
 
-def judge(check: CheckInfo, module_file: str, error: BaseException | None, seconds: float, measured: Figures) -> Verdict:
+def judge(
+    check: CheckInfo, module_file: str, error: BaseException | None, seconds: float, measured: Figures
+) -> Verdict:
     """The verdict on ``check`` when it ended with ``error``, or without one."""
     outcome, message = _outcome(error, module_file)
     return Verdict(

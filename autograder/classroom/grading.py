@@ -139,9 +139,7 @@ def grade_tasks(
             grade([tasks[index] for index in left], sandboxes, keep, on_verdict)
         except KeyboardInterrupt:
             complete = False
-    report = Report(
-        autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results))
-    )
+    report = Report(autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results)))
     return Graded(report, complete)
 
 

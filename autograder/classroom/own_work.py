@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from autograder.catalog.check_sources import read_checks
-from autograder.catalog.exercises import Course, ExerciseFolder
+from autograder.catalog.exercises import Course, ExerciseFolder, Where
 from autograder.catalog.submissions import Submission, find_submissions
 from autograder.catalog.text import read_source
 from autograder.checks.tasks import Task
@@ -14,8 +14,8 @@ def own_tasks(targets: Iterable[str], start: Path | None = None) -> tuple[tuple[
     """Tasks for ``targets``, by the public checks, and warnings.
 
     Args:
-        targets: Names of exercises (their file in assignments/) or paths; nothing means the exercise whose folder one is
-            in, or all of them.
+        targets: Names of exercises (their file in assignments/) or paths; nothing means the exercise whose folder
+            one is in, or all of them.
         start: Where to look for the course.
 
     Raises:
@@ -44,12 +44,12 @@ def _here(course: Course) -> tuple[str, ...]:
     return own or tuple(known)
 
 
-def _where(course: Course) -> str:
+def _where(course: Course) -> Where:
     return "assignments" if course.folders("assignments") else "solutions"
 
 
 def _public(course: Course, name: str) -> ExerciseFolder:
-    return course.get(name, "assignments" if course.folders("assignments") else "solutions")
+    return course.get(name, _where(course))
 
 
 def _task(submission: Submission, folder: ExerciseFolder) -> Task:

@@ -52,12 +52,11 @@ class Proof:
                 lost = [_said(verdict) for verdict in result.checks if verdict.outcome is not Outcome.PASSED]
                 return f"the reference does not get full marks: {'; '.join(lost)}" if lost else ""
             case Role.STUB:
-                passed = result.score >= result.points
-                return "the stub gets full marks" if passed else ""
+                return "the stub gets full marks" if result.score >= result.points else ""
             case Role.WRONG:
                 verdict = verdicts[self.fails]
-                lost = verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED)
-                return "" if lost else f"must fail at {self.fails}, which says: {_said(verdict)}"
+                loses = verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED)
+                return "" if loses else f"must fail at {self.fails}, which says: {_said(verdict)}"
 
 
 def static_complaints(course: Course, folders: Sequence[ExerciseFolder], check_release: bool = True) -> list[str]:
@@ -90,7 +89,7 @@ def proofs(course: Course, folders: Sequence[ExerciseFolder]) -> list[Proof]:
 def prove(
     wanted: Sequence[Proof],
     forced: Isolation | None = None,
-    on_proof: Callable[[Proof, Result, str], None] | None = None,
+    on_proof: Callable[[Proof, str], None] | None = None,
 ) -> list[str]:
     """Run ``wanted`` and give the complaints. ``on_proof`` is told of each, with its complaint or nothing."""
     complaints: list[str] = []
@@ -102,7 +101,7 @@ def prove(
         if complaint:
             complaints.append(f"{proof.path}: {complaint}")
         if on_proof is not None:
-            on_proof(proof, result, complaint)
+            on_proof(proof, complaint)
 
     with Sandboxes(forced) as sandboxes:
         grade([proof.task for proof in wanted], sandboxes, on_result=judge)
@@ -115,9 +114,11 @@ def _folder_complaints(folder: ExerciseFolder) -> list[str]:
     points = math.fsum(check.points for check in checks)
     if not math.isclose(points, FULL_MARKS):
         complaints.append(f"{folder.tests}: the points add up to {points:g}, not to {FULL_MARKS:g}")
-    for hidden in (False, True):
-        if not any(check.hidden is hidden for check in checks):
-            complaints.append(f"{folder.tests}: there are no {'hidden' if hidden else 'public'} checks")
+    complaints += [
+        f"{folder.tests}: there are no {word} checks"
+        for word, hidden in (("public", False), ("hidden", True))
+        if not any(check.hidden is hidden for check in checks)
+    ]
     if not any(check.kind is Kind.CORRECTNESS for check in checks):
         complaints.append(f"{folder.tests}: no check is about correctness")
     if len(folder.exercise.hints) != 3:
@@ -128,9 +129,15 @@ def _folder_complaints(folder: ExerciseFolder) -> list[str]:
         complaints.append(f"{folder.path / 'README.md'}: there is no handout")
     names = {check.name for check in checks}
     wrong = folder.wrong()
-    complaints += [f"{entry.path}: names the check {entry.fails}, which is not there" for entry in wrong if entry.fails not in names]
+    complaints += [
+        f"{entry.path}: names the check {entry.fails}, which is not there"
+        for entry in wrong
+        if entry.fails not in names
+    ]
     if not wrong:
-        complaints.append(f"{folder.path / 'wrong'}: there are no wrong submissions, so no check has shown that it can fail")
+        complaints.append(
+            f"{folder.path / 'wrong'}: there are no wrong submissions, so no check has shown that it can fail"
+        )
     return complaints
 
 

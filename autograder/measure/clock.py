@@ -1,13 +1,14 @@
 """The corrected clock: how long a program would have taken had every thread of it found a core free.
 
 Linux counts, for each thread, the time that it ran and the time that it was ready to run but waited for a core
-(``/proc/PID/task/TID/schedstat``; Documentation/scheduler/sched-stats). Sampled over a whole process tree, an interval in
-which its threads ran for ``r`` and were kept waiting for ``d`` would on free cores have taken ``r / (r + d)`` of the time;
-where nothing ran or was ready, all waited for one another or for IO, and the interval counts whole. So a lock, a pipe and the
-GIL stay visible, and neighbours on the machine, or too few cores, do not.
+(``/proc/PID/task/TID/schedstat``; Documentation/scheduler/sched-stats). Sampled over a whole process tree, an
+interval in which its threads ran for ``r`` and were kept waiting for ``d`` would on free cores have taken ``r /
+(r + d)`` of the time; where nothing ran or was ready, all waited for one another or for IO, and the interval
+counts whole. So a lock, a pipe and the GIL stay visible, and neighbours on the machine, or too few cores, do
+not.
 
-The kernel books a delay when the thread at last gets its core. It is spread back over the time in which it arose:
-``d`` seconds booked at time ``t`` lie in the interval from ``t - d`` to ``t``.
+The kernel books a delay when the thread at last gets its core. It is spread back over the time in which it
+arose: ``d`` seconds booked at time ``t`` lie in the interval from ``t - d`` to ``t``.
 """
 
 from dataclasses import dataclass, field

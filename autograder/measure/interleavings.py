@@ -43,18 +43,18 @@ class Case:
 
     Attributes:
         calls: What each thread does, in the student's words.
-        setup: Makes fresh state from the student's module.
-        workers: One function of the state for each thread.
-        outcome: What there is to see at the end, from the state and what the workers returned (or
-            ``"raised ValueError: ..."``): plain data by name.
+        setup: Makes fresh objects for the threads to share, from the student's module.
+        workers: What each thread runs, given the module and those objects.
+        outcome: What there is to see at the end: plain data by name, from what the workers returned (or
+            ``"raised ValueError: ..."``) and the objects.
         allowed: Every outcome that is right.
         uses: The student's functions that must have run.
     """
 
     calls: tuple[str, ...]
-    setup: Callable[[ModuleType], Any]
-    workers: tuple[Callable[[Any], object], ...]
-    outcome: Callable[[Any, list[Any]], dict[str, Any]]
+    setup: Callable[[ModuleType], tuple[Any, ...]]
+    workers: tuple[Callable[..., object], ...]
+    outcome: Callable[..., dict[str, Any]]
     allowed: tuple[dict[str, Any], ...]
     uses: tuple[str, ...] = ()
 
@@ -71,10 +71,10 @@ def explore(module: str, cases: Sequence[Case], challenge: str = "10", proof: Ca
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {module}")
+    primitives.install()
     watch = guard.stand_guard(spec.origin, ("autograder", "driver", "frontrun"))
     explorer = _Explorer(spec.origin, Path(spec.origin).read_text(encoding="utf-8"), watch)
     examine, proves, canary, findings = explorer.examine, explorer.breaks_without_locks, _canary, watch.findings
-    primitives.install()
     _tracing.set_active_trace_filter(_Filter(watch.traces))
     student = importlib.import_module(module)
     reports = []
@@ -269,19 +269,17 @@ class _Explorer:
         """What frontrun's dpor finds, and why it cannot tell where it cannot."""
         current: list[Any] = []
         ends: list[_End] = []
-        workers = [
-            lambda run, number=number: run[1][number]() for number in range(len(case.workers))
-        ]
+        workers = [lambda _, number=number: current[1][number]() for number in range(len(case.workers))]
 
-        def setup() -> Any:
+        def setup() -> tuple[Any, ...]:
             self._count += 1
             self._witness.fresh()
-            current[:] = self._prepare(case, student)
             self.recorder.fresh()
-            return tuple(current)
+            current[:] = self._prepare(case, student)
+            return current[0]  # type: ignore[no-any-return]
 
-        def invariant(run: Any) -> bool:
-            ends.append(self._judge(case, run[0], run[2], Execution(lines=self.recorder.lines)))
+        def invariant(state: tuple[Any, ...]) -> bool:
+            ends.append(self._judge(case, state, current[2], Execution(lines=self.recorder.lines)))
             return not ends[-1].verdict
 
         start = dpor_runner.start_opcode_trace
@@ -320,13 +318,13 @@ class _Explorer:
 
     # -- one execution
 
-    def _prepare(self, case: Case, student: ModuleType) -> tuple[Any, list[Callable[[], None]], list[Any]]:
+    def _prepare(self, case: Case, student: ModuleType) -> tuple[tuple[Any, ...], list[Callable[[], None]], list[Any]]:
         state = case.setup(student)
         results: list[Any] = [None] * len(case.workers)
 
         def body(number: int) -> None:
             try:
-                results[number] = case.workers[number](state)
+                results[number] = case.workers[number](student, *state)
             except frontrun.SchedulerAbort:
                 raise
             except Exception as error:
@@ -337,12 +335,14 @@ class _Explorer:
 
         return state, [lambda number=number: body(number) for number in range(len(case.workers))], results
 
-    def _judge(self, case: Case, state: Any, results: list[Any], execution: Execution) -> _End:
+    def _judge(self, case: Case, state: tuple[Any, ...], results: list[Any], execution: Execution) -> _End:
         primitives.state.alone = True
         try:
-            outcome = case.outcome(state, results)
+            outcome = _plain(case.outcome(results, *state))
         except primitives.StillHeldError:
             return _End("held", {}, execution, list(self._witness.holds))
+        except Exception as error:
+            outcome = {"the end": f"raised {type(error).__name__}: {error}"}
         finally:
             primitives.state.alone = False
         return _End("" if outcome in case.allowed else "broken", outcome, execution)
@@ -362,6 +362,17 @@ class _Watching:
 
     def __exit__(self, *_: object) -> None:
         primitives.state.witness = None
+
+
+def _plain(value: Any) -> Any:
+    """``value``, with text in place of all that could have an opinion of its own on what it equals."""
+    if type(value) in (list, tuple):
+        return [_plain(part) for part in value]
+    if type(value) is dict:
+        return {name: _plain(part) for name, part in value.items()}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    return f"an object of type {type(value).__name__}"
 
 
 def _switches(execution: Execution, start: int) -> Iterator[tuple[int, int]]:
@@ -397,9 +408,9 @@ def _canary(racy: bool, watch: guard.Guard) -> str:
     report = _Explorer(filename, source, watch).examine(
         Case(
             calls=("", ""),
-            setup=lambda module: vars(module)[names["kind"]](),
-            workers=(method, method),
-            outcome=lambda state, _: {"value": getattr(state, names["value"])},
+            setup=lambda module: (vars(module)[names["kind"]](),),
+            workers=(lambda _, state: method(state),) * 2,
+            outcome=lambda _, state: {"value": getattr(state, names["value"])},
             allowed=({"value": 2},),
         ),
         module,

@@ -41,6 +41,19 @@ class StillHeldError(Exception):
     """All threads have ended, and a lock is held: whoever wants it waits for ever."""
 
 
+def _passes(held: bool, waits: bool) -> bool:
+    """Whether the calling thread gets a lock without asking anybody.
+
+    Raises:
+        StillHeldError: It would wait for ever.
+    """
+    if frontrun.get_context() is not None:
+        return state.permissive
+    if state.alone and held and waits:
+        raise StillHeldError
+    return False
+
+
 def _tell(event: str, primitive: object) -> None:
     if state.witness is not None:
         state.witness(event, primitive)
@@ -50,8 +63,7 @@ class Lock(frontrun.CooperativeLock):
     """``threading.Lock``."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if state.permissive and frontrun.get_context() is not None:
-            _tell("lock_acquire", self)
+        if _passes(self._lock.locked(), blocking):
             self._lock.acquire(blocking=False)
             return True
         return super().acquire(blocking, timeout)
@@ -90,7 +102,7 @@ class Signal(Lock):
         self._report(event)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if (context := frontrun.get_context()) is None or state.permissive:
+        if (context := frontrun.get_context()) is None or not self._lock.locked():
             return super().acquire(blocking, timeout)
         scheduler, thread = context
         deadline, _, clock = (
@@ -113,8 +125,7 @@ class RLock(frontrun.CooperativeRLock):
     """``threading.RLock``."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if state.permissive and frontrun.get_context() is not None:
-            _tell("lock_acquire", self)
+        if _passes(self._owner not in (None, threading.get_ident()), blocking):
             return True
         return super().acquire(blocking, timeout)
 
@@ -153,8 +164,7 @@ class Semaphore(frontrun.CooperativeSemaphore):
         super().__init__(value)
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
-        if state.permissive and self._value <= 0:
-            _tell("lock_acquire", self)
+        if _passes(self._value <= 0, blocking) and self._value <= 0:
             return True
         return super().acquire(blocking, timeout)
 
@@ -209,7 +219,6 @@ class _Permissive:
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if state.permissive and self.empty() and hasattr(self, "last"):  # type: ignore[attr-defined]
-            _tell("lock_acquire", self)
             return self.last
         self.last = super().get(block, timeout)  # type: ignore[misc]
         return self.last

@@ -1,10 +1,12 @@
-"""A sequential test on paired ratios: go on while the answer is not clear, stop as soon as it is, give up at a cap.
+"""A sequential test on paired ratios: go on while the answer is not clear, stop as soon as it is, give up at a
+cap.
 
-Each pair gives the logarithm of (yardstick's time / student's time). After ``n`` pairs the mean has an interval of the
-moderated t statistic (Smyth 2004, "Linear models and empirical Bayes methods", Stat. Appl. Genet. Mol. Biol. 3(1)): the
-sample variance is drawn towards the noise that paired times are known to have, so that three pairs that agree by chance are
-not taken for certainty. The allowance for error is spent over the looks, a share of 1 / (k (k + 1)) at the k-th, so that
-looking often does not add up to more than ``ALPHA`` each way (a union bound, as in Robbins 1970).
+Each pair gives the logarithm of (yardstick's time / student's time). After ``n`` pairs the mean has an interval
+of the moderated t statistic (Smyth 2004, "Linear models and empirical Bayes methods", Stat. Appl. Genet. Mol.
+Biol. 3(1)): the sample variance is drawn towards the noise that paired times are known to have, so that three
+pairs that agree by chance are not taken for certainty. The allowance for error is spent over the looks, a share
+of 1 / (k (k + 1)) at the k-th, so that looking often does not add up to more than ``ALPHA`` each way (a union
+bound, as in Robbins 1970).
 """
 
 import math

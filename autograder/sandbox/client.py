@@ -2,16 +2,12 @@
 
 import contextlib
 import os
-import selectors
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,19 +15,12 @@ from typing import Any, Self
 import msgspec
 
 from autograder.errors import SandboxError
-from autograder.records import Limits
-from autograder.sandbox import jail, kernel, procfs, wire
-from autograder.sandbox.call import Call, Ending, Observer, Outcome
+from autograder.sandbox import jail, procfs, wire
+from autograder.sandbox.call import Call, Observer, Outcome
 from autograder.sandbox.levels import Isolation, candidates
+from autograder.sandbox.running import RunningCall
 
-#: How often a running call is looked at, in seconds.
-TICK = 0.003
-#: How long threads may take to end by themselves after the call has returned: their end may need the collector.
-THREAD_GRACE = 1.0
-#: Import of a submission beyond the interpreter's own: code that computes at import is no module.
-IMPORT_SECONDS = 10.0
 _START_SECONDS = 120.0
-_MIB = 1024  # KiB
 
 
 class ZygoteSandbox:
@@ -92,7 +81,7 @@ class ZygoteSandbox:
         """
         with contextlib.ExitStack() as stack:
             place, code, scratch = self._folders(stack)
-            running = _Running(call, observer, scratch, stack)
+            running = RunningCall(call, observer, scratch, stack)
             message = {
                 "do": "start",
                 "limits": msgspec.to_builtins(call.limits),
@@ -135,9 +124,7 @@ class ZygoteSandbox:
             os.chown(place / "scratch", user, user)
         return str(place), str(place / "submission"), str(place / "scratch")
 
-    def _ask(
-        self, message: dict[str, Any] | None, seconds: float, descriptors: Iterable[int] = ()
-    ) -> dict[str, Any]:
+    def _ask(self, message: dict[str, Any] | None, seconds: float, descriptors: Iterable[int] = ()) -> dict[str, Any]:
         try:
             self._control.settimeout(seconds)
             if message is not None:
@@ -173,357 +160,3 @@ def _environment(extra: dict[str, str]) -> dict[str, str]:
         **kept,
         **extra,
     }
-
-
-@dataclass(slots=True)
-class _Text:
-    """Standard output or error: the first part is kept, the rest read and dropped."""
-
-    limit: int
-    kept: bytearray = field(default_factory=bytearray)
-    dropped: int = 0
-
-    def feed(self, data: bytes) -> None:
-        room = self.limit - len(self.kept)
-        self.kept += data[:room]
-        self.dropped += max(0, len(data) - room)
-
-    def __str__(self) -> str:
-        text = self.kept.decode(errors="replace")
-        return f"{text}\n[{self.dropped:,} more bytes dropped]" if self.dropped else text
-
-
-class _Over(Exception):  # noqa: N818 - ends the watch, is no error
-    """The call has ended, and how."""
-
-    def __init__(self, ending: Ending, message: str = "") -> None:
-        self.ending = ending
-        self.message = message
-        super().__init__(message)
-
-
-class _Running:
-    """A call while it runs: one loop over all that can be heard from it, and a look at its processes between."""
-
-    def __init__(self, call: Call, observer: Observer | None, scratch: str, stack: contextlib.ExitStack) -> None:
-        self._call = call
-        self._limits: Limits = call.limits
-        self._observer = observer
-        self._scratch = scratch
-        self._channel, self._their_channel = socket.socketpair()
-        self._pipes = {name: os.pipe() for name in ("stdout", "stderr", "status")}
-        stack.callback(self._close)
-        self._texts = {name: _Text(self._limits.output_kib * 1024) for name in ("stdout", "stderr")}
-        self._status = b""
-        self._frames = wire.FrameReader()
-        self._inbox: deque[dict[str, Any]] = deque()
-        self._gate = -1
-        self._warden = 0
-        self._outcome = Outcome(Ending.CRASHED)
-        self._selector = selectors.DefaultSelector()
-        self._at_return: procfs.Snapshot | None = None
-        self._exited_late: set[int] = set()
-        self._loopback = 0
-        self._segments_before: frozenset[str] = frozenset()
-
-    def their_descriptors(self) -> list[int]:
-        writers = [self._pipes[name][1] for name in ("stdout", "stderr", "status")]
-        return [self._their_channel.fileno(), *writers]
-
-    def close_their_ends(self) -> None:
-        self._their_channel.close()
-        for name, (reader, writer) in self._pipes.items():
-            os.close(writer)
-            self._pipes[name] = (reader, -1)
-
-    def _close(self) -> None:
-        self._selector.close()
-        self._channel.close()
-        self._their_channel.close()
-        for descriptor in (self._gate, *(fd for pair in self._pipes.values() for fd in pair)):
-            if descriptor >= 0:
-                os.close(descriptor)
-
-    def remove_segments(self) -> None:
-        """Shared memory that the call left where there is no /dev/shm of its own."""
-        for name in self._outcome.segments:
-            Path("/dev/shm", name).unlink(missing_ok=True)
-
-    def watch(self, warden: int) -> Outcome:
-        """Run the protocol to its end."""
-        self._warden = warden
-        for name, (reader, _) in self._pipes.items():
-            os.set_blocking(reader, False)
-            self._selector.register(reader, selectors.EVENT_READ, name)
-        self._selector.register(self._channel, selectors.EVENT_READ, "channel")
-        try:
-            self._protocol()
-        except _Over as over:
-            self._outcome.ending = over.ending
-            self._outcome.message = over.message
-        except wire.WireError as error:
-            self._outcome.ending = Ending.CRASHED
-            self._outcome.message = f"The process sent what is no answer: {error}."
-        self._drain_texts()
-        self._outcome.stdout, self._outcome.stderr = (str(self._texts[name]) for name in ("stdout", "stderr"))
-        return self._outcome
-
-    def _protocol(self) -> None:
-        call = self._call
-        self._send(
-            {
-                "files": call.files,
-                "module": call.module,
-                "function": call.function,
-                "arguments": wire.encode([list(call.arguments), call.named]),
-            }
-        )
-        hello = self._hello()
-        self._outcome.gated = bool(hello["gate"])
-        self._outcome.caller = self._find_caller()
-        ready = self._next(time.monotonic() + IMPORT_SECONDS, "importing the module took longer than")
-        if self._finish_early(ready):
-            return
-        before = procfs.snapshot(self._warden)
-        if self._outcome.caller not in before.processes:
-            self._turn(0.05)
-            raise _Over(Ending.CRASHED, self._death() or "The process ended before the call.")
-        self._segments_before = self._segments()
-        self._loopback = procfs.loopback_bytes(self._warden)
-        started = time.monotonic()
-        if self._observer is not None:
-            self._observer.started(self._outcome.caller, before)
-        self._send({"kind": "go"})
-        deadline = started + self._limits.wall_seconds
-        if call.function:
-            self._next(deadline, "the call took longer than", expected="returned")
-        self._returned(started)
-        self._take(self._next(time.monotonic() + self._limits.wall_seconds, "its answer took longer than"))
-        self._look_for_leftovers(len(before.processes[self._outcome.caller].threads))
-
-    def _hello(self) -> dict[str, Any]:
-        # The runner is still our own code here; later on no descriptor is taken from it.
-        self._channel.settimeout(30.0)
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._channel, 65536, 1)
-        except TimeoutError:
-            raise SandboxError("the sandboxed process did not start within 30 s") from None
-        if not data:
-            raise SandboxError(f"the sandboxed process could not start: {self._fault()}")
-        self._channel.setblocking(False)
-        if descriptors:
-            self._gate = descriptors[0]
-            self._selector.register(self._gate, selectors.EVENT_READ, "gate")
-        (hello,) = self._frames.feed(data)
-        return dict(wire.decode(hello))
-
-    def _fault(self) -> str:
-        deadline = time.monotonic() + 2.0
-        while b"\n" not in self._status and time.monotonic() < deadline:
-            self._turn(0.05)
-        return (self._status.decode(errors="replace") + str(self._texts["stderr"])).strip()[-2000:]
-
-    def _find_caller(self) -> int:
-        below = [process for process in procfs.snapshot(self._warden).processes.values()]
-        callers = [process.pid for process in below if process.parent == self._warden]
-        if len(callers) != 1:
-            raise _Over(Ending.CRASHED, self._death() or "The process ended before the call.")
-        return callers[0]
-
-    def _send(self, message: dict[str, Any]) -> None:
-        self._channel.setblocking(True)
-        self._channel.settimeout(30.0)
-        try:
-            self._channel.sendall(wire.frame(wire.encode(message)))
-        except OSError:
-            pass  # what happened to the process is said by its status
-        finally:
-            self._channel.setblocking(False)
-
-    def _next(self, deadline: float, late: str, expected: str = "") -> dict[str, Any]:
-        """The next message, looking at the processes while it is waited for."""
-        begun = time.monotonic()
-        while not self._inbox:
-            now = time.monotonic()
-            if now >= deadline:
-                raise _Over(Ending.TIMEOUT, f"{late} {deadline - begun:.3g} s".capitalize() + ".")
-            self._turn(min(TICK, deadline - now))
-            if not self._inbox and self._status:
-                self._read_channel()  # what it sent before it died still counts
-                if not self._inbox:
-                    raise _Over(Ending.CRASHED, self._death())
-        message = self._inbox.popleft()
-        if expected and message.get("kind") != expected:
-            raise _Over(Ending.CRASHED, "The process sent an answer that it was not asked for.")
-        return message
-
-    def _turn(self, seconds: float) -> None:
-        """Hear what is said within ``seconds``, then look at the processes once."""
-        looked = False
-        for key, _ in self._selector.select(seconds):
-            if key.data == "channel":
-                self._read_channel()
-            elif key.data == "gate":
-                self._read_channel()  # an answer that came before this exit must be known as such
-                self._open_gate()
-                looked = True
-            else:
-                self._read_pipe(key.data)
-        if not looked and self._outcome.caller:
-            self._look()
-
-    def _look(self) -> None:
-        snapshot = procfs.snapshot(self._warden)
-        self._keep_limits(snapshot)
-        if self._observer is not None:
-            self._observer.tick(snapshot)
-
-    def _open_gate(self) -> None:
-        try:
-            notification, pid = kernel.next_exit(self._gate)
-        except OSError:
-            return
-        if self._at_return is not None or any(message.get("kind") == "returned" for message in self._inbox):
-            self._exited_late.add(pid)
-        if self._outcome.caller:
-            self._look()
-        with contextlib.suppress(OSError):
-            kernel.let_exit(self._gate, notification)
-
-    def _keep_limits(self, snapshot: procfs.Snapshot) -> None:
-        memory = sum(process.memory_kib for process in snapshot.processes.values())
-        if memory > self._limits.memory_mb * _MIB:
-            raise _Over(Ending.CRASHED, f"It used more memory than the {self._limits.memory_mb} MiB that it may.")
-        run = sum(run for process in snapshot.processes.values() for run, _ in process.threads.values())
-        if run > self._limits.cpu_seconds * 1e9:
-            raise _Over(Ending.TIMEOUT, f"It used more than the {self._limits.cpu_seconds:g} s of CPU time that it may.")
-
-    def _read_channel(self) -> None:
-        while True:
-            try:
-                data = self._channel.recv(1 << 20)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                with contextlib.suppress(KeyError):
-                    self._selector.unregister(self._channel)
-                return
-            for frame in self._frames.feed(data):
-                message = wire.decode(frame)
-                if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-                    raise wire.WireError("a message of an unknown kind")
-                self._inbox.append(message)
-
-    def _read_pipe(self, name: str) -> None:
-        try:
-            data = os.read(self._pipes[name][0], 1 << 16)
-        except BlockingIOError:
-            return
-        if not data:
-            self._selector.unregister(self._pipes[name][0])
-            if name == "status" and not self._status:
-                self._status = b"gone\n"
-        elif name == "status":
-            self._status += data
-        else:
-            self._texts[name].feed(data)
-
-    def _drain_texts(self) -> None:
-        for name in ("stdout", "stderr"):
-            with contextlib.suppress(OSError):
-                while data := os.read(self._pipes[name][0], 1 << 16):
-                    self._texts[name].feed(data)
-                    if self._texts[name].dropped:
-                        break
-
-    def _death(self) -> str:
-        text = self._status.decode(errors="replace").split("\n")[0]
-        if text.startswith("fault"):
-            raise SandboxError(f"the sandbox failed: {self._status.decode(errors='replace')}")
-        if text == "gone":
-            return "All processes of the call were killed at once."
-        if text.startswith("-"):
-            return f"The process was killed by signal {text[1:]} before it answered."
-        return f"The process ended with exit status {text} before it answered." if text else ""
-
-    def _finish_early(self, message: dict[str, Any]) -> bool:
-        kinds = {"import_failed": Ending.IMPORT_FAILED, "missing": Ending.MISSING}
-        kind = message["kind"]
-        if kind == "ready":
-            return False
-        if kind not in kinds:
-            raise _Over(Ending.CRASHED, "The process sent an answer that it was not asked for.")
-        self._describe(kinds[kind], message)
-        return True
-
-    def _returned(self, started: float) -> None:
-        snapshot = procfs.snapshot(self._warden)
-        self._at_return = snapshot
-        self._outcome.wall_seconds = snapshot.at - started
-        self._outcome.loopback_bytes = procfs.loopback_bytes(self._warden) - self._loopback
-        if self._observer is not None:
-            self._observer.finished(snapshot)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        kinds = {"value": Ending.VALUE, "raised": Ending.RAISED, "unsendable": Ending.UNSENDABLE}
-        kind = message["kind"]
-        if kind not in kinds:
-            raise _Over(Ending.CRASHED, "The process sent an answer that it was not asked for.")
-        self._describe(kinds[kind], message)
-        self._outcome.value = message.get("value")
-
-    def _describe(self, ending: Ending, message: dict[str, Any]) -> None:
-        self._outcome.ending = ending
-        for name in ("type", "message", "traceback"):
-            text = message.get(name, "")
-            setattr(self._outcome, name, text[:8000] if isinstance(text, str) else "")
-
-    def _look_for_leftovers(self, threads_before: int) -> None:
-        """What the call left behind, seen from outside.
-
-        A process that was there at the moment of return counts, even where it ends a moment later. A thread may need
-        the collector to end, so threads get a little time.
-        """
-        assert self._at_return is not None
-        caller = self._outcome.caller
-        deadline = time.monotonic() + THREAD_GRACE
-        while True:
-            self._turn(0.0)
-            now = procfs.snapshot(self._warden)
-            process = now.processes.get(caller)
-            extra = len(process.threads) - threads_before if process is not None else 0
-            if extra <= 0 or time.monotonic() > deadline:
-                break
-            self._turn(0.01)
-        there = {pid for pid in self._at_return.processes if pid != caller} | self._exited_late - {caller}
-        self._outcome.surviving = frozenset(there)
-        self._outcome.surviving_threads = max(0, extra)
-        self._outcome.segments = tuple(sorted(self._segments() - self._segments_before))
-        # Python's own helpers keep their sockets in folders of this name for as long as they live.
-        files = _names(self._root() / self._scratch[1:] / "tmp")
-        self._outcome.files = tuple(sorted(name for name in files if not name.startswith("pymp-")))
-
-    def _root(self) -> Path:
-        """Where the call's file system begins, as the grader sees it."""
-        return procfs.root_of(self._outcome.caller) if procfs.LINUX else Path("/")
-
-    def _segments(self) -> frozenset[str]:
-        return _names(self._root() / "dev/shm", (self._root() / self._scratch[1:]).stat().st_uid)
-
-
-def _names(folder: Path, owner: int | None = None) -> frozenset[str]:
-    """Names in a folder that a submission may have tampered with: a link in its place is not followed."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return frozenset()
-    try:
-        with os.scandir(descriptor) as entries:
-            found = [entry for entry in entries if owner is None or entry.stat(follow_symlinks=False).st_uid == owner]
-        return frozenset(entry.name for entry in found)
-    except OSError:
-        return frozenset()
-    finally:
-        os.close(descriptor)

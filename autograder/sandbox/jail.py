@@ -1,9 +1,10 @@
 """Builds the walls: what the zygote does once, and what each call's processes do to themselves.
 
-At level ``namespaces`` the zygote moves into a root of its own, made of read-only binds of what Python needs and nothing
-else, so that neither solutions nor other students' files nor the grader exist there. Each call then gets new pid, IPC
-and mount namespaces with a fresh /proc, /dev/shm, /submission and /scratch. All calls of a zygote share one network
-namespace that holds a loopback only: nothing of a call survives it to meet the next one there.
+At level ``namespaces`` the zygote moves into a root of its own, made of read-only binds of what Python needs
+and nothing else, so that neither solutions nor other students' files nor the grader exist there. Each call then
+gets new pid, IPC and mount namespaces with a fresh /proc, /dev/shm, /submission and /scratch. All calls of a
+zygote share one network namespace that holds a loopback only: nothing of a call survives it to meet the next
+one there.
 """
 
 import contextlib

@@ -35,6 +35,8 @@ class Namespace(IntFlag):
 class MountFlag(IntFlag):
     """Flags of ``mount(2)``."""
 
+    NONE = 0
+
     READ_ONLY = 1
     NO_SUID = 2
     NO_DEV = 4
@@ -99,7 +101,7 @@ def fork_into(namespaces: Namespace) -> int:
     return pid
 
 
-def mount(source: str, target: str, kind: str, flags: MountFlag = MountFlag(0), data: str = "") -> None:
+def mount(source: str, target: str, kind: str, flags: MountFlag = MountFlag.NONE, data: str = "") -> None:
     result = _libc.mount(source.encode(), target.encode(), kind.encode(), int(flags), data.encode())
     _checked(result, f"mount {kind or source} on {target}")
 

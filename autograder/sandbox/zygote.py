@@ -165,7 +165,9 @@ def _warden(
     channel, output, errors, status = descriptors
     try:
         if LINUX:
-            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL if isolation is Isolation.NAMESPACES else signal.SIGTERM)
+            kernel.prctl(
+                kernel.PR_SET_PDEATHSIG, signal.SIGKILL if isolation is Isolation.NAMESPACES else signal.SIGTERM
+            )
         if isolation is not Isolation.NAMESPACES:
             signal.signal(signal.SIGTERM, _orphaned)
         os.setsid()

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.catalog.text import LARGEST, one_line, read_source
@@ -78,6 +78,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
         assert "" != read_source(tmp_path / name).problem
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_the_reader_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """There is text or a problem, never both, and the text can be written as UTF-8."""
@@ -86,6 +87,7 @@ def test_no_bytes_make_the_reader_raise(tmp_path_factory: pytest.TempPathFactory
     text.encode()
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp"])))
 def test_a_name_is_shown_on_one_line(text: str) -> None:
     """Whatever the name of a file, the line that names it is one printable line."""

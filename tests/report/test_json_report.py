@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder.errors import UsageError
@@ -129,6 +129,7 @@ MACHINES = st.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.builds(Report, autograder=TEXT, machine=MACHINES, results=st.lists(RESULTS, max_size=2).map(tuple)))
 def test_what_is_written_is_read_back_the_same(report: Report) -> None:
     """Text of any kind and figures of any size survive."""

@@ -118,6 +118,7 @@ def test_no_color_is_respected(
     make_verdict: Make, make_result: MakeResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With NO_COLOR no colour is sent, even to a terminal."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
     view = result_view(make_result(make_verdict(Outcome.FAILED, "no")))
     assert "\x1b[31m" in _shown(view, colour=True)
     monkeypatch.setenv("NO_COLOR", "1")
@@ -217,6 +218,7 @@ def test_no_line_is_wider_than_the_terminal(
     assert all(cell_len(line) <= width for line in text.split("\n"))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_printable_text_is_left_alone(text: str) -> None:
     """What is shown has nothing to obey; what had nothing to obey is shown as it is."""
