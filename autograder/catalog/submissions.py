@@ -40,7 +40,7 @@ def find_submissions(
 ) -> tuple[tuple[Submission, ...], tuple[str, ...]]:
     """The submissions in `paths`, and one line on each thing not taken that a person should know of.
 
-    A file is taken for the exercise that it is named after. In a folder, the files named after exercises
+    A file is taken for the exercise that it is named after, or else in whose ``NN_name`` folder it lies. In a folder, the files named after exercises
     are taken, directly or in ``NN_name`` folders, as the work of the student whom the folder is named after;
     every other folder in it is another student's, as in nbgrader's ``submitted/STUDENT/NN_name/name.py``. A
     folder that is an ``NN_name`` itself belongs to the student above it. Links that lead out of a student's
@@ -117,12 +117,22 @@ class _Search:
         if read is None:
             known = ", ".join(_READERS)
             raise UsageError(f"{one_line(path)}: cannot grade such a file; its name must end in {known}")
-        name = self._wanted[0] if self._named else path.stem
+        name = self._wanted[0] if self._named else self._exercise_near(path, root)
         if name not in self._exercise_of.values():
             raise UsageError(f"{one_line(path)}: {unknown(name, self._wanted)} (say which: --exercise NAME)")
         holder = root.parent.parent if root.parent.name in self._exercise_of else root.parent
         student = holder.name if path.stem == name else path.stem
         return _submission(student, name, path, read(root))
+
+    def _exercise_near(self, path: Path, root: Path) -> str:
+        """The exercise of a file: the one that it is named after, else the one in whose folder it lies.
+
+        So the wrong submissions in ``NN_name/wrong/`` can be graded by their paths alone.
+        """
+        if path.stem in self._exercise_of.values():
+            return path.stem
+        folders = (folder.name for folder in tuple(root.parents)[:2])
+        return next((self._exercise_of[name] for name in folders if name in self._exercise_of), path.stem)
 
     def _folder(self, path: Path, root: Path) -> Iterator[Submission]:
         """`path` is a student's folder, a class, or both."""

@@ -86,6 +86,14 @@ def speedup(subject: Subject, measured: dict[str, Any], request: pytest.FixtureR
     return Speedup(measured, f"{subject.task.folder.exercise.name} {request.node.originalname}")
 
 
+@pytest.fixture
+def explore(subject: Subject, measured: dict[str, Any]) -> Any:
+    """Judges a scenario by its interleavings: see :class:`~autograder.checks.exploring.Explore`."""
+    from autograder.checks.exploring import Explore
+
+    return Explore(subject.driver, subject.task.submission.source, measured)
+
+
 def _local_subject(request: pytest.FixtureRequest) -> Subject:
     from autograder.catalog.exercises import ExerciseFolder
     from autograder.catalog.submissions import Submission

@@ -89,16 +89,12 @@ def _stub(folder: ExerciseFolder) -> str:
     text = read_own(path)
     found = regions(text, path, "SOLUTION")
     if not found:
-        raise CatalogError(
-            f"{one_line(path)}:1: no '### BEGIN SOLUTION': the whole solution would be released"
-        )
+        raise CatalogError(f"{one_line(path)}:1: no '### BEGIN SOLUTION': the whole solution would be released")
     replacement = f'# YOUR CODE HERE\nraise NotImplementedError("{folder.exercise.name}")'
     if folder.stub:
         if len(found) > 1:
             line = found[1].first
-            raise CatalogError(
-                f"{one_line(path)}:{line}: a second solution region; with a stub.py there is one"
-            )
+            raise CatalogError(f"{one_line(path)}:{line}: a second solution region; with a stub.py there is one")
         replacement = _as_it_is(folder.stub).rstrip("\n")
     return _python(path, _cleared(text, "SOLUTION", replacement))
 

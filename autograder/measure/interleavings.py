@@ -29,12 +29,14 @@ from frontrun import _tracing
 from frontrun._dpor_runtime import runner as dpor_runner
 
 from autograder.measure import guard, primitives, schedules
-from autograder.measure.schedules import Execution, Plan, Recorder, SharedNames
+from autograder.measure.schedules import WAITS, Execution, Plan, Recorder, SharedNames
 
 #: Executions of a case with one switch, of dpor, and with two switches.
 MOST_SINGLE, MOST_DPOR, MOST_DOUBLE = 600, 150, 800
 #: Real seconds after which a case is given up undecided: far more than one takes on a loaded machine.
 MOST_SECONDS = 8.0
+
+_getframe = sys._getframe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class Case:
         outcome: What there is to see at the end: plain data by name, from what the workers returned (or
             ``"raised ValueError: ..."``) and the objects.
         allowed: Every outcome that is right.
+        lesson: What it means when it ends otherwise, and what to think about: for the student.
         uses: The student's functions that must have run.
     """
 
@@ -56,6 +59,7 @@ class Case:
     workers: tuple[Callable[..., object], ...]
     outcome: Callable[..., dict[str, Any]]
     allowed: tuple[dict[str, Any], ...]
+    lesson: str = ""
     uses: tuple[str, ...] = ()
 
 
@@ -107,8 +111,9 @@ class _Filter(_tracing.TraceFilter):
 class _Witness:
     """Which thread holds and awaits which lock, and in which line of the student's."""
 
-    def __init__(self, own_file: str) -> None:
+    def __init__(self, own_file: str, recorder: Recorder) -> None:
         self._own_file = own_file
+        self._recorder = recorder
         self.fresh()
 
     def fresh(self) -> None:
@@ -132,13 +137,14 @@ class _Witness:
                 self.holds.append((thread, self._line(), number))
         elif event == "lock_wait":
             self.waits[thread] = self._line(), number
+            self._recorder.lines.append((thread, self._line(), WAITS))
         elif event == "lock_release" and number:
             held = [hold for hold in self.holds if hold[2] == number]
             if held:
                 self.holds.remove(next((hold for hold in held if hold[0] == thread), held[0]))
 
     def _line(self) -> int:
-        frame = sys._getframe(2)
+        frame = _getframe(2)
         while frame is not None and frame.f_code.co_filename != self._own_file:
             frame = frame.f_back  # type: ignore[assignment]
         return frame.f_lineno if frame is not None else 0
@@ -162,7 +168,7 @@ class _Explorer:
     def __init__(self, own_file: str, source: str, watch: guard.Guard) -> None:
         self.blind: list[str] = []
         self.recorder = Recorder(own_file, SharedNames(source), watch.see)
-        self._witness = _Witness(own_file)
+        self._witness = _Witness(own_file, self.recorder)
         name = f"end_{secrets.token_hex(4)}"
         space: dict[str, Any] = {}
         exec(compile(f"def {name}(): pass", f"/{name}.py", "exec"), space)
@@ -189,6 +195,7 @@ class _Explorer:
         report = {
             "calls": list(case.calls),
             "uses": list(case.uses),
+            "lesson": case.lesson,
             "allowed": list(case.allowed),
             "executions": self._count,
             "covered": sorted([line, function] for line, function in self.recorder.covered if line),
@@ -201,7 +208,7 @@ class _Explorer:
                 "verdict": bad.verdict,
                 "outcome": bad.outcome,
                 "alone": any(bad is end for end in sequential),
-                "lines": [[thread, line] for thread, line, _ in bad.execution.lines if line],
+                "lines": [[thread, line, what == WAITS] for thread, line, what in bad.execution.lines if line],
                 "holds": [list(hold) for hold in bad.holds],
                 "waits": [[thread, *wait] for thread, wait in sorted(bad.waits.items())],
             }

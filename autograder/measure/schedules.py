@@ -28,7 +28,8 @@ MOST_SECONDS = 4.0
 
 #: At this step, this thread goes on.
 Plan = dict[int, int]
-#: (thread, line of the student's file, function)
+#: (thread, line of the student's file, function), and in place of the function where the thread begins to wait:
+WAITS = " waits"
 Line = tuple[int, int, str]
 OnOpcode = Callable[[CodeType, int, FrameType, int], bool]
 
@@ -71,15 +72,21 @@ class SharedNames:
         #: Attributes may change by other means than assignment: then every one counts.
         self._indirect = bool(mentioned & {"__dict__", "__setattr__", "delattr", "eval", "exec", "setattr", "vars"})
 
-    def table(self, code: CodeType) -> dict[int, tuple[int, bool]]:
-        """Of each instruction, by its offset: its line, and whether it is a step."""
+    def table(self, code: CodeType) -> dict[int, tuple[int, bool, bool]]:
+        """Of each instruction, by its offset: its line, whether it is a step, and whether it shows that its line ran.
+
+        A line without steps has run when any instruction of it has; else the first step tells it, so that a
+        line does not seem to have run when its thread was stopped before what matters.
+        """
         starts = dict(dis.findlinestarts(code))
         line = code.co_firstlineno
-        table = {}
+        rows = []
         for instruction in dis.get_instructions(code):
             line = starts.get(instruction.offset) or line
-            table[instruction.offset] = line, self._is_step(instruction)
-        return table
+            is_step = self._is_step(instruction)
+            rows.append((instruction.offset, line, is_step, is_step or instruction.opname == "BEFORE_WITH"))
+        telling = {line for _, line, _, tells in rows if tells}
+        return {offset: (line, is_step, tells or line not in telling) for offset, line, is_step, tells in rows}
 
     def _is_step(self, instruction: dis.Instruction) -> bool:
         name = instruction.opname
@@ -282,7 +289,7 @@ class Recorder:
         self.covered: set[tuple[int, str]] = set()
         self._names = names
         self._see = see
-        self._tables: dict[CodeType, dict[int, tuple[int, bool]]] = {}
+        self._tables: dict[CodeType, dict[int, tuple[int, bool, bool]]] = {}
 
     def fresh(self) -> None:
         """Forget the lines of the execution before."""
@@ -297,11 +304,11 @@ class Recorder:
             if table is None:
                 table = tables[code] = table_of(code)
                 if code.co_filename != self._own_file:  # traced, but no line to show
-                    tables[code] = table = {at: (0, is_step) for at, (_, is_step) in table.items()}
-            line, is_step = table.get(offset, (0, False))
+                    tables[code] = table = {at: (0, *what[1:]) for at, what in table.items()}
+            line, is_step, tells = table.get(offset, (0, False, False))
             yielded = on_opcode(is_step, code, offset, frame, thread)
             row = (thread, line, code.co_qualname)
-            if not self.lines or self.lines[-1] != row:
+            if tells and (not self.lines or self.lines[-1] != row):
                 self.lines.append(row)
                 covered.add((line, code.co_qualname))
             return yielded

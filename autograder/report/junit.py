@@ -59,9 +59,7 @@ def _case(check: Verdict, result: Result) -> ElementTree.Element:
     if tag := _TAGS.get(check.outcome):
         summary = f"{look.word}: {check.title}"
         attributes = (
-            {"message": _valid(summary)}
-            if tag == "skipped"
-            else {"type": look.word, "message": _valid(summary)}
+            {"message": _valid(summary)} if tag == "skipped" else {"type": look.word, "message": _valid(summary)}
         )
         ElementTree.SubElement(case, tag, attributes).text = _valid(check.message)
     lines = [

@@ -110,9 +110,7 @@ class _ClassTable:
         else:
             letters = tuple(itertools.islice(_letters(), len(exercises)))
             yield self._table(exercises, letters, gap=0)
-            legend = ", ".join(
-                f"{letter} {_plain(name)}" for letter, name in zip(letters, exercises, strict=True)
-            )
+            legend = ", ".join(f"{letter} {_plain(name)}" for letter, name in zip(letters, exercises, strict=True))
             yield Text(legend, style="dim")
 
     def _table(self, exercises: tuple[str, ...], headings: tuple[str, ...], gap: int) -> Table:

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import pytest
+
 from autograder.checks import assert_clean, expect_type, fail
 
 # -- looking at draws -------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def test_other_failures_are_raised(driver):
     """Other failures: the last item, every item, an exception class of one's own."""
     for failing, late, expected in (
         ({29: "DivergedError"}, -1, "DivergedError: trajectory 29 diverged early"),
-        ({index: "ValueError" for index in range(30)}, 0, "ValueError: item 0 is bad"),
+        (dict.fromkeys(range(30), "ValueError"), 0, "ValueError: item 0 is bad"),
         ({2: "KeyError", 28: "DivergedError"}, 2, "KeyError: 'item 2'"),
     ):
         seen = driver.observe("map_with_failures", 30, failing, late, 3)

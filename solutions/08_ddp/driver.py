@@ -202,7 +202,7 @@ class WatchedGroup(dist.ProcessGroup):
         name, writes, reads = CALLS[method]
         given = list(_tensors(args[reads] if reads is not None and len(args) > reads else ()))
         taken = args[writes] if writes is not None and len(args) > writes else None
-        shown = given or list(_tensors(taken))
+        shown = list(_tensors(taken)) if name == "scatter" or not given else given
         root = _root(name, args, kwargs)
         size = sum(tensor.numel() * tensor.element_size() for tensor in given)
         number = self.log.enter(
@@ -552,7 +552,7 @@ def _watch(ranks: list[Rank]) -> str:
         if any(rank.raised or rank.died for rank in ranks) or _disagreement(ranks):
             if quiet > SETTLE_SECONDS:
                 return _disagreement(ranks) or _failure(ranks)
-        if seen and (quiet > QUIET_SECONDS or cpu_now - cpu_then > BUSY_SECONDS) or quiet > WALL_SECONDS:
+        if (seen and (quiet > QUIET_SECONDS or cpu_now - cpu_then > BUSY_SECONDS)) or quiet > WALL_SECONDS:
             lines = [f"  rank {number}: {rank.doing()}" for number, rank in enumerate(ranks)]
             return "\n".join(["The ranks make no progress any more.", *lines])
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from autograder.checks import assert_clean, fail, fingerprint
 
 #: How far a parameter may be from what one process gets.

@@ -35,9 +35,7 @@ def test_a_check_is_read_from_its_marks_and_docstring(tmp_path: Path) -> None:
     )
     assert (
         CheckInfo(name="test_a", title="A promise.", kind=Kind.CORRECTNESS, points=1.5, hidden=False),
-        CheckInfo(
-            name="test_b", title="A promise.", kind=Kind.CLEANUP, points=2.0, hidden=False, needs=("test_a",)
-        ),
+        CheckInfo(name="test_b", title="A promise.", kind=Kind.CLEANUP, points=2.0, hidden=False, needs=("test_a",)),
         CheckInfo(
             name="test_c",
             title="Hidden.",
@@ -88,8 +86,7 @@ def test_a_file_without_checks_gives_none(tmp_path: Path) -> None:
         ("### BEGIN SOLUTION\n", 4, "looks like a marker"),
         ("def test_a():\n    ### BEGIN HIDDEN TESTS\n    pass\n    ### END HIDDEN TESTS\n", 4, "docstring"),
         (
-            _check("test_a", "points(1)")
-            + "    ### BEGIN HIDDEN TESTS\n    pass\n    ### END HIDDEN TESTS\n",
+            _check("test_a", "points(1)") + "    ### BEGIN HIDDEN TESTS\n    pass\n    ### END HIDDEN TESTS\n",
             5,
             "partly",
         ),

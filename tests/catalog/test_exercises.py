@@ -36,9 +36,7 @@ def test_a_course_is_found_from_any_folder_in_it(course: Course) -> None:
     assert course.root == Course.find(inside.parent / "race.py").root
 
 
-def test_a_course_is_found_from_the_working_directory(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_course_is_found_from_the_working_directory(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a start the working directory is meant."""
     monkeypatch.chdir(course.root / "solutions")
     assert course.root == Course.find().root
@@ -146,9 +144,7 @@ def test_exercise_toml_that_is_no_text_is_a_mistake(add_exercise: Add) -> None:
 
 
 @pytest.mark.parametrize(("folder", "what"), [("03_races", "order"), ("06_race", "name")])
-def test_two_exercises_do_not_share_name_or_number(
-    course: Course, add_exercise: Add, folder: str, what: str
-) -> None:
+def test_two_exercises_do_not_share_name_or_number(course: Course, add_exercise: Add, folder: str, what: str) -> None:
     """What would be ambiguous is refused."""
     add_exercise(folder)
     with pytest.raises(CatalogError, match=f"has the {what} of"):
@@ -171,9 +167,7 @@ def test_wrong_submissions_say_what_they_are(course: Course) -> None:
     folder = course.get("race")
     wrong = folder.path / "wrong"
     wrong.mkdir()
-    (wrong / "no_lock.py").write_text(
-        "# -*- coding: utf-8 -*-\n#\n# fails: test_a\n# mistake:  no lock \n\nx = 1\n"
-    )
+    (wrong / "no_lock.py").write_text("# -*- coding: utf-8 -*-\n#\n# fails: test_a\n# mistake:  no lock \n\nx = 1\n")
     (wrong / "global_lock.py").write_text("# mistake: one lock: for all\n#fails:test_b\n")
     assert (
         WrongSubmission(wrong / "global_lock.py", "test_b", "one lock: for all"),

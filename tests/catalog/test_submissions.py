@@ -97,9 +97,7 @@ def test_solutions_are_one_student_without_the_wrong_ones(course: Course) -> Non
     assert () == warnings
 
 
-def test_an_exercise_folder_belongs_to_the_student_above(
-    course: Course, hand_in: HandIn, tmp_path: Path
-) -> None:
+def test_an_exercise_folder_belongs_to_the_student_above(course: Course, hand_in: HandIn, tmp_path: Path) -> None:
     """The folder of one exercise holds that exercise only."""
     for path in ("bob/03_race/race.py", "bob/03_race/seeding.py", "bob/03_race/wrong/race.py"):
         hand_in(path)
@@ -134,9 +132,7 @@ def test_a_stray_file_beside_students_hides_nobody(course: Course, hand_in: Hand
     assert [("submitted", "race"), ("alice", "race")] == _whose(found)
 
 
-def test_unknown_exercise_folders_get_one_line_for_all(
-    course: Course, hand_in: HandIn, tmp_path: Path
-) -> None:
+def test_unknown_exercise_folders_get_one_line_for_all(course: Course, hand_in: HandIn, tmp_path: Path) -> None:
     """A class full of the same stranger is one warning, with the nearest name."""
     for student in ("alice", "bob", "carol"):
         hand_in(f"submitted/{student}/02_race/race.py")
@@ -168,9 +164,7 @@ def test_an_unreadable_file_does_not_stop_a_class(
     assert "\n" not in alice.problem
 
 
-def test_things_that_are_no_files_do_not_stop_a_class(
-    course: Course, hand_in: HandIn, tmp_path: Path
-) -> None:
+def test_things_that_are_no_files_do_not_stop_a_class(course: Course, hand_in: HandIn, tmp_path: Path) -> None:
     """A pipe is not waited for, a folder of a file's name is not read, a loop of links is not followed."""
     hand_in("submitted/eve/03_race/race.py")
     for student in ("alice", "bob", "carol"):
@@ -185,9 +179,7 @@ def test_things_that_are_no_files_do_not_stop_a_class(
     ]
 
 
-def test_links_out_of_a_students_folder_are_not_followed(
-    course: Course, hand_in: HandIn, tmp_path: Path
-) -> None:
+def test_links_out_of_a_students_folder_are_not_followed(course: Course, hand_in: HandIn, tmp_path: Path) -> None:
     """Nobody hands in another's work, or the grader's files, by a link."""
     secret = hand_in("secret/race.py")
     submitted = tmp_path / "submitted"
@@ -241,12 +233,8 @@ def test_a_path_that_is_not_there_is_said_in_one_line(course: Course, tmp_path: 
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize(
-    "made", ["hw/notes.txt", "hw/deep/er/race.py", "hw/12_bonus/race.py", "hw/03_race/x.py"]
-)
-def test_nothing_to_grade_is_said_in_one_line(
-    course: Course, hand_in: HandIn, tmp_path: Path, made: str
-) -> None:
+@pytest.mark.parametrize("made", ["hw/notes.txt", "hw/deep/er/race.py", "hw/12_bonus/race.py", "hw/03_race/x.py"])
+def test_nothing_to_grade_is_said_in_one_line(course: Course, hand_in: HandIn, tmp_path: Path, made: str) -> None:
     """The message names the path, what was looked for and the remedy."""
     hand_in(made)
     with pytest.raises(SubmissionNotFoundError, match=r"hw: nothing to grade.*--exercise NAME") as error:

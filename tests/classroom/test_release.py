@@ -176,8 +176,7 @@ def test_a_stub_of_its_own_replaces_the_solution(course: Course) -> None:
     (folder / "stub.py").write_text("def f(self):\n    return 1\n\ndef g(self):\n    return 2\n\n\n")
     release(course, "race")
     expected = (
-        'class A:\n    """An account."""\n\n'
-        "    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
+        'class A:\n    """An account."""\n\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n'
     )
     assert expected == _released(course)["03_race/race.py"]
     assert "03_race/stub.py" not in _released(course)
@@ -211,9 +210,7 @@ B, E = "### BEGIN SOLUTION\n", "### END SOLUTION\n"
         ("x = (\n" + B + "1)\n" + E, "1: .*of what would be released"),
     ],
 )
-def test_markers_that_would_give_a_solution_away_are_refused(
-    course: Course, reference: str, where: str
-) -> None:
+def test_markers_that_would_give_a_solution_away_are_refused(course: Course, reference: str, where: str) -> None:
     """File and line are named, and nothing is written."""
     (course.root / "solutions" / "02_halve" / "halve.py").write_text(reference)
     with pytest.raises(CatalogError, match=rf"halve\.py:{where}"):
@@ -262,16 +259,12 @@ def test_without_nbgrader_the_remedy_is_told(course: Course, monkeypatch: pytest
     assert "\n" not in str(error.value)
 
 
-CODE = st.lists(
-    st.sampled_from(["x = 1", "", "if x:\n    y = 'é'", "# a comment", '"""text\n \t\n"""']), max_size=4
-)
+CODE = st.lists(st.sampled_from(["x = 1", "", "if x:\n    y = 'é'", "# a comment", '"""text\n \t\n"""']), max_size=4)
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(CODE, CODE), min_size=1, max_size=4), st.sampled_from(["", "    "]))
-def test_no_line_of_a_solution_survives(
-    course: Course, blocks: list[tuple[list[str], list[str]]], indent: str
-) -> None:
+def test_no_line_of_a_solution_survives(course: Course, blocks: list[tuple[list[str], list[str]]], indent: str) -> None:
     """Whatever surrounds them: regions are gone, the rest is there, and equal sources give equal bytes."""
     lines = ["def f():" if indent else "x = 0"]
     for outside, inside in blocks:

@@ -17,9 +17,7 @@ MakeResult = Callable[..., Result]
 MakeReport = Callable[..., Report]
 
 
-def test_the_document_is_as_documented(
-    make_verdict: Make, make_result: MakeResult, make_report: MakeReport
-) -> None:
+def test_the_document_is_as_documented(make_verdict: Make, make_result: MakeResult, make_report: MakeReport) -> None:
     """Every field of schema 1 is there, also those that have their usual values."""
     check = make_verdict(measured={"speedup": 1.8, "pairs": 3, "curve": [1.0, 1.5]})
     data = json_report.encode(make_report(make_result(check), warnings=("é",)))
@@ -89,9 +87,7 @@ def test_what_json_cannot_hold_is_written_as_text(
 
 
 TEXT = st.text()
-FIGURE = (
-    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-)
+FIGURE = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 MARK = st.floats(0, 10)
 VERDICTS = st.builds(
     Verdict,

@@ -36,9 +36,7 @@ def test_every_outcome_has_a_look_of_its_own() -> None:
     assert {1} == set(map(cell_len, symbols))
 
 
-def test_a_check_is_one_line_with_symbol_title_kind_and_points(
-    make_verdict: Make, make_result: MakeResult
-) -> None:
+def test_a_check_is_one_line_with_symbol_title_kind_and_points(make_verdict: Make, make_result: MakeResult) -> None:
     """A passed check takes one line."""
     heading, line, *_ = _shown(result_view(make_result(make_verdict()))).splitlines()
     assert "alice  race  2 of 2 points  1.2 s" == heading
@@ -65,9 +63,7 @@ def test_figures_stand_beneath_with_what_was_needed(make_verdict: Make, make_res
 
 def test_a_message_keeps_its_columns(make_verdict: Make, make_result: MakeResult) -> None:
     """Evidence that fits is shown as given, indented."""
-    evidence = (
-        "One deposit was lost.\n\n  thread A     | thread B\n  read    (0)  |\n               | read    (0)"
-    )
+    evidence = "One deposit was lost.\n\n  thread A     | thread B\n  read    (0)  |\n               | read    (0)"
     text = _shown(result_view(make_result(make_verdict(Outcome.FAILED, evidence))))
     assert evidence in "\n".join(line[4:].rstrip() for line in text.splitlines())
 
@@ -88,9 +84,7 @@ def test_a_message_that_repeats_is_shown_once(make_verdict: Make, make_result: M
 
 def test_what_is_not_usual_is_said_in_words(make_verdict: Make, make_result: MakeResult) -> None:
     """Hidden checks and outcomes beside passed and failed are named."""
-    text = _shown(
-        result_view(make_result(make_verdict(Outcome.TIMEOUT, hidden=True), make_verdict(Outcome.ERROR)))
-    )
+    text = _shown(result_view(make_result(make_verdict(Outcome.TIMEOUT, hidden=True), make_verdict(Outcome.ERROR))))
     assert "(hidden, timed out)" in text
     assert "(grader's fault)" in text
 
@@ -114,9 +108,7 @@ def test_student_text_is_shown_and_obeyed_nowhere(
         assert r"\x1b[2J" in text
 
 
-def test_no_color_is_respected(
-    make_verdict: Make, make_result: MakeResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_color_is_respected(make_verdict: Make, make_result: MakeResult, monkeypatch: pytest.MonkeyPatch) -> None:
     """With NO_COLOR no colour is sent, even to a terminal."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     view = result_view(make_result(make_verdict(Outcome.FAILED, "no")))
@@ -125,9 +117,7 @@ def test_no_color_is_respected(
     assert "\x1b[31m" not in _shown(view, colour=True)
 
 
-def test_a_class_is_a_table_of_marks(
-    make_verdict: Make, make_result: MakeResult, make_report: MakeReport
-) -> None:
+def test_a_class_is_a_table_of_marks(make_verdict: Make, make_result: MakeResult, make_report: MakeReport) -> None:
     """Rows are students, columns exercises; what was not handed in is a dash; doubt is flagged."""
     report = make_report(
         make_result(make_verdict()),
@@ -168,9 +158,7 @@ def test_all_exercises_fit_into_eighty_columns(
     assert "a processes" not in _shown(class_table(make_report(*results)), width=200)
 
 
-def test_a_class_is_shown_compactly(
-    make_verdict: Make, make_result: MakeResult, make_report: MakeReport
-) -> None:
+def test_a_class_is_shown_compactly(make_verdict: Make, make_result: MakeResult, make_report: MakeReport) -> None:
     """Three hundred students are not three hundred lists of checks; what asks for a person is one line."""
     check = make_verdict(Outcome.INCONCLUSIVE, "too much noise\nand more")
     results = [make_result(make_verdict(), check, student=f"s{n:03d}") for n in range(300)]

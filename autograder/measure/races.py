@@ -1,0 +1,225 @@
+"""Judges what :mod:`autograder.measure.interleavings` reports from the sandbox. Runs in the grader, trusts nothing.
+
+A race or a deadlock is told as a table of the student's own lines. That a case holds is believed only with evidence: the
+canaries were told apart, the functions under test were seen running, more than one execution was tried, and
+without its locks the same code broke.
+"""
+
+import ast
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+from typing import Annotated, Any
+
+import msgspec
+
+#: A row of the table fits a terminal: this much for each thread.
+_WIDTH = {1: 70, 2: 38, 3: 26}
+#: Of a thread's lines in a row, so many at its start and at its end are shown.
+_SHOWN = 4
+
+
+class Finding(StrEnum):
+    """What a report comes to."""
+
+    HOLDS = "holds"
+    BROKEN = "broken"
+    #: Neither shown right nor shown wrong: a person should look.
+    UNDECIDED = "undecided"
+    #: The submission hid from the explorer, or forged its report.
+    TAMPERED = "tampered"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A finding, what to tell the student of it, and plain numbers for the report."""
+
+    finding: Finding
+    text: str
+    measured: dict[str, int] = field(default_factory=dict)
+
+
+class CaseReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the explorer says of one case: the fields are those that ``interleavings`` writes."""
+
+    calls: Annotated[list[str], msgspec.Meta(min_length=1, max_length=3)]
+    uses: list[str]
+    lesson: str
+    allowed: list[dict[str, Any]]
+    executions: int
+    covered: list[tuple[int, str]]
+    verdict: str
+    why: str
+    proof: bool
+    outcome: dict[str, Any] = {}
+    alone: bool = False
+    lines: list[tuple[int, int, bool]] = []
+    holds: list[tuple[int, int, int]] = []
+    waits: list[tuple[int, int, int]] = []
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the explorer says."""
+
+    cases: Annotated[list[CaseReport], msgspec.Meta(min_length=1)]
+    canaries: str
+    findings: list[str]
+
+
+def explore(scenario: Callable[..., object], source: str, *arguments: object) -> Judgement:
+    """Have ``scenario``, a function of the driver, explore in the sandbox, and judge its report.
+
+    ``source`` is the text of the student's module. The scenario gets the challenge under that name.
+    """
+    challenge = "".join(secrets.choice("01") for _ in range(3))
+    return judge(scenario(*arguments, challenge=challenge), source, challenge)
+
+
+def judge(report: object, source: str, challenge: str) -> Judgement:
+    """What ``report`` comes to, for a module with this source and these canaries."""
+    try:
+        checked = msgspec.convert(report, Report)
+    except msgspec.ValidationError as error:
+        return Judgement(Finding.TAMPERED, f"The report of the explorer is not as it writes it: {error}")
+    measured = {
+        "executions": sum(case.executions for case in checked.cases),
+        "cases": len(checked.cases),
+    }
+    last = checked.cases[-1]
+    if last.verdict in _STORIES:
+        return Judgement(Finding.BROKEN, _story(last, source.splitlines()), measured)
+    if problem := _tampered(checked, source, challenge):
+        return Judgement(Finding.TAMPERED, f"{problem}. Solutions are judged as they are.", measured)
+    if reason := next((reason for case in checked.cases if (reason := _undecided(case))), ""):
+        return Judgement(Finding.UNDECIDED, f"{' | '.join(last.calls)}: {reason}.", measured)
+    return Judgement(Finding.HOLDS, "", measured)
+
+
+# -- is it to be believed?
+
+
+def _tampered(report: Report, source: str, challenge: str) -> str:
+    if report.findings:
+        return f"The submission interferes with the explorer: {report.findings[0][:300]}"
+    if report.canaries != challenge:
+        return "In the process of the submission, races are no longer told from correct code"
+    bodies = _bodies(source)
+    for case in report.cases:
+        if case.verdict != "holds":
+            continue
+        lines = {line for line, _ in case.covered}
+        unseen = [name for name in case.uses if name in bodies and not bodies[name] & lines]
+        if unseen:
+            return f"{unseen[0]}() was called, and none of its lines was seen running"
+        if case.uses and not lines & set().union(*bodies.values()):
+            return "None of the submission's lines was seen running"
+        if case.executions <= len(case.calls):
+            return "The submission's threads never met: no order was tried but one after the other"
+    return ""
+
+
+def _undecided(case: CaseReport) -> str:
+    if case.verdict != "holds":
+        return f"the explorer could not tell ({case.why[:200] or 'no reason given'})"
+    if not case.proof:
+        return "no race was found, but it does not hang on any lock that the explorer knows either, so a person should look"
+    return ""
+
+
+def _bodies(source: str) -> dict[str, set[int]]:
+    """The lines inside every function, by its name, all functions of that name together."""
+    bodies: dict[str, set[int]] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+            bodies.setdefault(node.name, set()).update(inside)
+    return bodies
+
+
+# -- how it is told
+
+_STORIES = {"broken", "deadlock", "endless", "held"}
+
+
+def _story(case: CaseReport, source: Sequence[str]) -> str:
+    meeting = " and ".join(case.calls)
+    right = " or ".join(_outcome(outcome) for outcome in case.allowed[:3])
+    match case.verdict:
+        case "broken" if case.alone:
+            head = [
+                f"{meeting}, one after the other: in the end {_outcome(case.outcome)}; right is {right}.",
+                "No other thread is needed for that: first make it right for one.",
+            ]
+        case "broken":
+            head = [f"{meeting} at the same time: in the end {_outcome(case.outcome)}; right is {right}.", case.lesson]
+        case "deadlock":
+            head = [f"{meeting}: nobody can go on any more.", *_waiting(case, source)]
+        case "held":
+            head = [f"{meeting}: all threads have ended, and a lock is still held: the next that wants it waits for ever."]
+            head += [f"  {_name(thread)} took it in {_line(line, source)}" for thread, line, _ in case.holds]
+        case _:
+            head = [f"{meeting}: after thousands of steps, no thread has come to its end."]
+    return "\n".join([*(line for line in head if line), "", *_table(case, source)])
+
+
+def _outcome(outcome: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in outcome.items())
+
+
+def _value(value: Any) -> str:
+    return str(value)[:80]
+
+
+def _name(thread: int) -> str:
+    return f"thread {thread + 1}"
+
+
+def _line(number: int, source: Sequence[str]) -> str:
+    text = source[number - 1].strip() if 0 < number <= len(source) else ""
+    return f"line {number}: {text[:60]}" if text else f"line {number}"
+
+
+def _waiting(case: CaseReport, source: Sequence[str]) -> list[str]:
+    rows = []
+    waiting = {thread for thread, _, _ in case.waits}
+    for thread, line, lock in case.waits:
+        row = f"  {_name(thread)} waits in {_line(line, source)}"
+        holders = [(other, taken) for other, taken, number in case.holds if number == lock]
+        if not lock:
+            row += ", for a notification that never comes"
+        for other, taken in holders[:1]:
+            whom = "itself" if other == thread else _name(other)
+            gone = "" if other in waiting else f", and {whom} has ended without giving it back"
+            row += f"\n    for the lock that {whom} took in {_line(taken, source)}{gone}"
+        rows.append(row)
+    return rows
+
+
+def _table(case: CaseReport, source: Sequence[str]) -> list[str]:
+    """The lines as they ran, a column for each thread."""
+    width = _WIDTH[len(case.calls)]
+    titles = [f"{_name(thread)}: {call}"[:width].ljust(width) for thread, call in enumerate(case.calls)]
+    rows = [" line  " + "  ".join(titles).rstrip()]
+    before: dict[int, int] = {}
+    for thread, turn in groupby(case.lines, key=lambda row: row[0]):
+        texts: list[tuple[int, str]] = []
+        for _, line, waits in turn:
+            if not 0 < line <= len(source) or source[line - 1].lstrip().startswith(("def ", "@")):
+                continue
+            text = source[line - 1].strip()
+            if waits:
+                text = "… waits here"
+            elif text.startswith(("with ", "async with ")) and line < before.get(thread, 0):
+                text = "(end of the with block)"
+            elif not texts and line == before.get(thread):
+                text = f"… {text}"  # it was stopped within this line
+            texts.append((line, text))
+            before[thread] = line
+        if len(texts) > 2 * _SHOWN:
+            texts[_SHOWN:-_SHOWN] = [(0, "…")]
+        for line, text in texts:
+            cut = text if len(text) <= width else text[: width - 1] + "…"
+            rows.append(f"{line or '':>5}  {' ' * (thread * (width + 2))}{cut}".rstrip())
+    return rows[:40]

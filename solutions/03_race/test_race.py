@@ -1,0 +1,149 @@
+"""Checks of exercise 03, race."""
+
+import pytest
+
+from autograder.checks import assert_clean, expect_type
+
+
+@pytest.mark.points(0.5)
+def test_one_thread(driver):
+    """One thread by itself gets the right answers."""
+    seen = expect_type(driver.alone(), list, "a list of what the calls gave")
+    told = (
+        ["Account().balance", "Account(100).balance, of an account called rich", "rich.deposit(20)", "rich.balance"]
+        + ["rich.withdraw(50)", "rich.balance", "rich.withdraw(71)", "rich.balance", "rich.withdraw(70)", "rich.balance"]
+        + ["update(lambda balance: balance * 3) of an account with 5, called other", "other.balance"]
+        + ["transfer(other, rich, 16)", "other.balance", "rich.balance"]
+        + ["transfer(other, rich, 15)", "other.balance", "rich.balance"]
+    )
+    right = [0, 100, None, 120, True, 70, False, 70, True, 0, 15, 15, False, 15, 0, True, 0, 15]
+    for call, expected, actual in zip(told, right, seen, strict=False):
+        assert expected == actual, f"{call} gave {actual!r}; right is {expected!r}. No second thread is needed for that."
+
+
+@pytest.mark.points(0.75)
+def test_no_deposit_is_lost(explore):
+    """Deposits on one account at the same time all arrive."""
+    explore("deposits")
+
+
+@pytest.mark.points(0.75)
+def test_nobody_withdraws_what_is_not_there(explore):
+    """Withdrawals at the same time never take more than there is."""
+    explore("withdrawals")
+
+
+@pytest.mark.points(0.75)
+def test_an_update_is_one_piece(explore):
+    """No other operation comes between an update's reading and its writing."""
+    explore("updates")
+
+
+@pytest.mark.points(0.75)
+def test_transfers_make_and_lose_no_money(explore):
+    """A transfer that meets other operations makes and loses no money."""
+    explore("transfers")
+
+
+@pytest.mark.points(0.75)
+def test_opposite_transfers_end(explore):
+    """Transfers in opposite directions do not wait for each other for ever."""
+    explore("opposite_transfers")
+
+
+@pytest.mark.points(0.75)
+def test_every_count_counts(explore):
+    """Who counts on one counter at the same time loses none."""
+    explore("counting")
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_one_thread")
+def test_accounts_do_not_wait_for_each_other(driver):
+    """Updates of different accounts run at the same time."""
+    seen = driver.side_by_side()
+    assert seen == {"met": [True, True], "balances": [11, 21]}, (
+        "Two threads updated two different accounts, and the second got into its function only when the first was out "
+        "of its own.\nWhat do the two accounts share that makes one wait for the other?"
+    )
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("determinism")
+@pytest.mark.needs("test_one_thread")
+def test_every_order_has_the_same_end(explore):
+    """A deposit, a transfer and an update end the same in whatever order they run."""
+    explore("any_order")
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("cleanup")
+def test_nothing_is_left_behind(driver):
+    """No thread or process of its own stays behind."""
+    seen = driver.observe("busy")
+    expect_type(seen.value, list, "the money there is in the end, and the counter")
+    assert_clean(seen)
+
+
+### BEGIN HIDDEN TESTS
+
+
+@pytest.mark.points(0.5)
+def test_others_see_only_what_may_be(explore):
+    """Whoever looks in the middle sees no money twice, and none that is not there."""
+    explore("observers")
+
+
+@pytest.mark.points(0.5)
+def test_a_function_that_raises(explore):
+    """After a function that raised, the balance is as before and the account still works."""
+    explore("raising")
+
+
+@pytest.mark.points(0.5)
+def test_transfer_to_itself(explore):
+    """A transfer from an account to itself ends, and changes nothing."""
+    explore("to_itself")
+
+
+@pytest.mark.points(0.25)
+def test_transfers_in_a_ring_end(explore):
+    """Three transfers in a ring do not wait for each other for ever."""
+    explore("ring")
+
+
+@pytest.mark.points(0.5)
+def test_scarce_money(explore):
+    """Transfers that compete for money or share a target make and lose none."""
+    explore("scarce")
+
+
+@pytest.mark.points(0.75)
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_processes_share_the_counter(driver, start_method):
+    """Separate processes that count lose none."""
+    for seen in (driver.counted(5, start_method), driver.counted_together([2000, 1500], start_method)):
+        shown, right, failed = expect_type(seen, tuple[int, int, int], "three numbers")
+        assert not failed, "add_many raised an exception where it ran in a process of its own."
+        assert right == shown, (
+            f"Processes ({start_method}) counted to {right} together, and the counter shows {shown}.\n"
+            "Another process wrote between reading and writing. Which lock does it know of, too?"
+        )
+
+
+@pytest.mark.points(0.5)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_one_thread")
+def test_others_go_on(driver):
+    """While one account is in a slow update, others can be used."""
+    kind = tuple[list[str], list[int]]
+    ended, balances = expect_type(driver.others_go_on(), kind, "what came to its end, and three balances")
+    assert len(ended) == 6, (
+        "While one account was within a slow update, another thread used other accounts and got as far as this: "
+        f"{', '.join(ended) or 'nothing'}.\nWhat made it wait?"
+    )
+    assert balances == [2, 50, 46], f"The balances are {balances}; right is [2, 50, 46]"
+
+
+### END HIDDEN TESTS

@@ -1,0 +1,34 @@
+# fails: test_adaptive_optimizer
+# mistake: the parameters are averaged after the step, in place of the gradients before it
+import torch
+import torch.distributed as dist
+
+
+def broadcast_parameters(model):
+    for tensor in [*model.parameters(), *model.buffers()]:
+        dist.broadcast(tensor.data, src=0)
+
+
+def shard(n_items, rank, world_size, seed, epoch):
+    generator = torch.Generator().manual_seed(seed + epoch)
+    return torch.randperm(n_items, generator=generator)[rank::world_size].tolist()
+
+
+def train_step(model, optimizer, loss_fn, inputs, targets):
+    optimizer.zero_grad()
+    loss = loss_fn(model(inputs), targets)
+    loss.backward()
+    n = len(inputs)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    used = [p.grad is not None for p in parameters]
+    facts = torch.tensor([loss.item() * n, n, *used], dtype=torch.float64)
+    dist.all_reduce(facts)
+    total_loss, total, *used = facts.tolist()
+    optimizer.step()
+    with torch.no_grad():
+        flat = torch.cat([p.flatten() for p in parameters])
+    flat *= n / total
+    dist.all_reduce(flat)
+    for p, mean in zip(parameters, flat.split([p.numel() for p in parameters])):
+        p.data.copy_(mean.view_as(p))
+    return total_loss / total

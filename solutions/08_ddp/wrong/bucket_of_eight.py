@@ -1,0 +1,35 @@
+# fails: test_calls_do_not_grow_with_parameters
+# mistake: buckets of eight parameters, however small these are
+import torch
+import torch.distributed as dist
+
+
+def broadcast_parameters(model):
+    for tensor in [*model.parameters(), *model.buffers()]:
+        dist.broadcast(tensor.data, src=0)
+
+
+def shard(n_items, rank, world_size, seed, epoch):
+    generator = torch.Generator().manual_seed(seed + epoch)
+    return torch.randperm(n_items, generator=generator)[rank::world_size].tolist()
+
+
+def train_step(model, optimizer, loss_fn, inputs, targets):
+    optimizer.zero_grad()
+    loss = loss_fn(model(inputs), targets)
+    loss.backward()
+    n = len(inputs)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    used = [p.grad is not None for p in parameters]
+    facts = torch.tensor([loss.item() * n, n, *used], dtype=torch.float64)
+    dist.all_reduce(facts)
+    total_loss, total, *used = facts.tolist()
+    live = [p for p, u in zip(parameters, used) if u]
+    for start in range(0, len(live), 8):
+        bucket = live[start : start + 8]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]) * (n / total)
+        dist.all_reduce(flat)
+        for p, mean in zip(bucket, flat.split([p.numel() for p in bucket])):
+            p.grad = mean.view_as(p)
+    optimizer.step()
+    return total_loss / total

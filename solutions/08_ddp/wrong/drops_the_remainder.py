@@ -1,0 +1,35 @@
+# fails: test_shards_cover_every_item_once
+# mistake: what does not divide evenly is on no rank
+import torch
+import torch.distributed as dist
+
+
+def broadcast_parameters(model):
+    for tensor in [*model.parameters(), *model.buffers()]:
+        dist.broadcast(tensor.data, src=0)
+
+
+def shard(n_items, rank, world_size, seed, epoch):
+    generator = torch.Generator().manual_seed(seed + epoch)
+    order = torch.randperm(n_items, generator=generator).tolist()
+    each = n_items // world_size
+    return order[rank * each : (rank + 1) * each]
+
+
+def train_step(model, optimizer, loss_fn, inputs, targets):
+    optimizer.zero_grad()
+    loss = loss_fn(model(inputs), targets)
+    loss.backward()
+    n = len(inputs)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    used = [p.grad is not None for p in parameters]
+    facts = torch.tensor([loss.item() * n, n, *used], dtype=torch.float64)
+    dist.all_reduce(facts)
+    total_loss, total, *used = facts.tolist()
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+    flat *= n / total
+    dist.all_reduce(flat)
+    for p, mean, u in zip(parameters, flat.split([p.numel() for p in parameters]), used):
+        p.grad = mean.view_as(p) if u else None
+    optimizer.step()
+    return total_loss / total

@@ -1,0 +1,36 @@
+# fails: test_buffers_of_every_sort
+# mistake: frozen parameters are not broadcast
+import torch
+import torch.distributed as dist
+
+
+def broadcast_parameters(model):
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            dist.broadcast(parameter.data, src=0)
+    for buffer in model.buffers():
+        dist.broadcast(buffer, src=0)
+
+
+def shard(n_items, rank, world_size, seed, epoch):
+    generator = torch.Generator().manual_seed(seed + epoch)
+    return torch.randperm(n_items, generator=generator)[rank::world_size].tolist()
+
+
+def train_step(model, optimizer, loss_fn, inputs, targets):
+    optimizer.zero_grad()
+    loss = loss_fn(model(inputs), targets)
+    loss.backward()
+    n = len(inputs)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    used = [p.grad is not None for p in parameters]
+    facts = torch.tensor([loss.item() * n, n, *used], dtype=torch.float64)
+    dist.all_reduce(facts)
+    total_loss, total, *used = facts.tolist()
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+    flat *= n / total
+    dist.all_reduce(flat)
+    for p, mean, u in zip(parameters, flat.split([p.numel() for p in parameters]), used):
+        p.grad = mean.view_as(p) if u else None
+    optimizer.step()
+    return total_loss / total
