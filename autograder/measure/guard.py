@@ -65,13 +65,17 @@ def _all_code() -> dict[int, CodeType]:
     return {id(code): code for function in functions for code in _nested(function.__code__)}
 
 
-#: What the zygote had when it imported this: it freezes those objects later, and then no search finds them.
-_EARLY = _all_code()
+_early: dict[int, CodeType] = {}
+
+
+def remember() -> None:
+    """Take in all code that there is. The zygote freezes its objects later, and then no search finds them."""
+    _early.update(_all_code())
 
 
 def stand_guard(own_file: str, exploring: tuple[str, ...]) -> Guard:
     """Remember what there is now. ``exploring`` names the packages that do the exploring."""
-    known = {**_EARLY, **_all_code()}
+    known = {**_early, **_all_code()}
     trusted = {code.co_filename for code in known.values()} - {own_file}
     modules = {
         name: module

@@ -423,3 +423,6 @@ def _canary(racy: bool, watch: guard.Guard) -> str:
         module,
     )
     return {"broken": "1", "holds": "0"}.get(report["verdict"], "?")
+
+
+guard.remember()

@@ -41,7 +41,7 @@ def main(
         # Still our own code: the grader reads this from standard error and reports a fault of the sandbox.
         os.write(2, traceback.format_exc().encode())
         os._exit(71)
-    _serve(channel, frames, request)
+    _serve(channel, frames, request, message["code"])
     # Stay as we are, so that the grader can look at what was left behind, until it ends us.
     while True:
         signal.pause()
@@ -137,7 +137,7 @@ def _next_frame(channel: socket.socket, frames: wire.FrameReader) -> bytes:
             return complete[0]
 
 
-def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, Any]) -> None:
+def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, Any], code: str) -> None:
     def send(message: dict[str, Any]) -> None:
         channel.sendall(wire.frame(wire.encode(message)))
 
@@ -146,7 +146,7 @@ def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, 
         module = importlib.import_module(module_name)
         arguments, named = wire.decode(request["arguments"], _resolve) if function_name else ((), {})
     except BaseException as error:
-        send({"kind": "import_failed", **describe(error, request["files"])})
+        send({"kind": "import_failed", **describe(error, request["files"], code)})
         return
     if not function_name:
         send({"kind": "ready"})
@@ -165,7 +165,7 @@ def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, 
         finally:
             channel.sendall(returned)
     except BaseException as error:
-        send({"kind": "raised", **describe(error, request["files"])})
+        send({"kind": "raised", **describe(error, request["files"], code)})
         return
     try:
         message = wire.encode({"kind": "value", "value": value})
@@ -179,7 +179,7 @@ def _resolve(function: wire.Function) -> object:
     return getattr(importlib.import_module(function.module), function.name)
 
 
-def describe(error: BaseException, files: dict[str, bytes]) -> dict[str, str]:
+def describe(error: BaseException, files: dict[str, bytes], code: str) -> dict[str, str]:
     """An exception as plain text: its type, its message, and the lines of its traceback that lie in the module."""
     try:
         text = str(error)[:MESSAGE_LIMIT]
@@ -199,7 +199,7 @@ def describe(error: BaseException, files: dict[str, bytes]) -> dict[str, str]:
     except BaseException:
         lines = []
     # Name the file as the student knows it, without the sandbox's folder.
-    shown = "".join(lines).replace(f"{jail.CODE}/", "")[:MESSAGE_LIMIT]
+    shown = "".join(lines).replace(f"{code}{os.sep}", "")[:MESSAGE_LIMIT]
     return {"type": type(error).__name__[:200], "message": text, "traceback": shown}
 
 

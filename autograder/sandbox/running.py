@@ -21,7 +21,10 @@ TICK = 0.003
 THREAD_GRACE = 1.0
 #: Import of a submission beyond the interpreter's own: code that computes at import is no module.
 IMPORT_SECONDS = 10.0
+#: Messages that may wait to be read: the module is there, the call has returned, its answer.
+MOST_WAITING = 3
 _MIB = 1024  # KiB
+_NO_QUESTION = "The process sent an answer that it was not asked for."
 
 
 @dataclass(slots=True)
@@ -146,8 +149,10 @@ class RunningCall:
         deadline = started + self._limits.wall_seconds
         if call.function:
             self._next(deadline, "the call took longer than", expected="returned")
-        self._returned(started)
+        at_return = self._at_return = procfs.snapshot(self._warden)
         self._take(self._next(time.monotonic() + self._limits.wall_seconds, "its answer took longer than"))
+        at_answer = self._answered(started)
+        self._outcome.surviving = frozenset(at_return.processes | at_answer.processes) - {self._outcome.caller}
         self._look_for_leftovers(len(before.processes[self._outcome.caller].threads))
 
     def _hello(self) -> dict[str, Any]:
@@ -163,7 +168,8 @@ class RunningCall:
         if descriptors:
             self._gate = descriptors[0]
             self._selector.register(self._gate, selectors.EVENT_READ, "gate")
-        (hello,) = self._frames.feed(data)
+        hello, *early = self._frames.feed(data)  # the import may be over by now, and have been told
+        self._hear(early)
         return dict(wire.decode(hello))
 
     def _fault(self) -> str:
@@ -203,7 +209,7 @@ class RunningCall:
                     raise _Over(Ending.CRASHED, self._death())
         message = self._inbox.popleft()
         if expected and message.get("kind") != expected:
-            raise _Over(Ending.CRASHED, "The process sent an answer that it was not asked for.")
+            raise _Over(Ending.CRASHED, _NO_QUESTION)
         return message
 
     def _turn(self, seconds: float) -> None:
@@ -261,11 +267,16 @@ class RunningCall:
                 with contextlib.suppress(KeyError):
                     self._selector.unregister(self._channel)
                 return
-            for frame in self._frames.feed(data):
-                message = wire.decode(frame)
-                if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-                    raise wire.WireError("a message of an unknown kind")
-                self._inbox.append(message)
+            self._hear(self._frames.feed(data))
+
+    def _hear(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            message = wire.decode(frame)
+            if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
+                raise wire.WireError("a message of an unknown kind")
+            if len(self._inbox) == MOST_WAITING:  # else who sends without end is listened to without end
+                raise _Over(Ending.CRASHED, _NO_QUESTION)
+            self._inbox.append(message)
 
     def _read_pipe(self, name: str) -> None:
         try:
@@ -305,23 +316,24 @@ class RunningCall:
         if kind == "ready":
             return False
         if kind not in kinds:
-            raise _Over(Ending.CRASHED, "The process sent an answer that it was not asked for.")
+            raise _Over(Ending.CRASHED, _NO_QUESTION)
         self._describe(kinds[kind], message)
         return True
 
-    def _returned(self, started: float) -> None:
+    def _answered(self, started: float) -> procfs.Snapshot:
+        """Stop the clock: at the answer, since who only says that it has returned may still be at work."""
         snapshot = procfs.snapshot(self._warden)
-        self._at_return = snapshot
         self._outcome.wall_seconds = snapshot.at - started
         self._outcome.loopback_bytes = procfs.loopback_bytes(self._warden) - self._loopback
         if self._observer is not None:
             self._observer.finished(snapshot)
+        return snapshot
 
     def _take(self, message: dict[str, Any]) -> None:
         kinds = {"value": Ending.VALUE, "raised": Ending.RAISED, "unsendable": Ending.UNSENDABLE}
         kind = message["kind"]
         if kind not in kinds:
-            raise _Over(Ending.CRASHED, "The process sent an answer that it was not asked for.")
+            raise _Over(Ending.CRASHED, _NO_QUESTION)
         self._describe(kinds[kind], message)
         self._outcome.value = message.get("value")
 
@@ -337,19 +349,19 @@ class RunningCall:
         A process that was there at the moment of return counts, even where it ends a moment later. A thread may need
         the collector to end, so threads get a little time.
         """
-        assert self._at_return is not None
         caller = self._outcome.caller
         deadline = time.monotonic() + THREAD_GRACE
         while True:
             self._turn(0.0)
             now = procfs.snapshot(self._warden)
             process = now.processes.get(caller)
-            extra = len(process.threads) - threads_before if process is not None else 0
+            if process is None or not process.alive:
+                raise _Over(Ending.CRASHED, "The process ended when it had answered, before what it left could be seen.")
+            extra = len(process.threads) - threads_before
             if extra <= 0 or time.monotonic() > deadline:
                 break
             self._turn(0.01)
-        there = {pid for pid in self._at_return.processes if pid != caller} | self._exited_late - {caller}
-        self._outcome.surviving = frozenset(there)
+        self._outcome.surviving |= self._exited_late - {caller}
         self._outcome.surviving_threads = max(0, extra)
         self._outcome.segments = tuple(sorted(self._segments() - self._segments_before))
         # Python's own helpers keep their sockets in folders of this name for as long as they live.

@@ -12,7 +12,8 @@ def rows_of(seen, n):
     rows = expect_type(seen.value, list[tuple[int, int, int, int]], "a list of (rank, pid, ppid, pgid)")
     assert len(rows) == n, f"identify({n}) returned {len(rows)} rows; one per child is asked for, so {n}."
     ranks = [row[0] for row in rows]
-    assert ranks == list(range(n)), f"The rows came in the order of ranks {ranks}; rank order is asked for, whoever answers first."
+    # Their order has a check of its own, in which it is no matter of chance.
+    assert sorted(ranks) == list(range(n)), f"The rows should be of ranks 0 to {n - 1}, and are of ranks {ranks}."
     outside = {process.pid: process for process in seen.processes}
     for rank, pid, ppid, pgid in rows:
         assert pid != seen.caller, (
@@ -59,6 +60,8 @@ def without_hanging(call, why):
 
 def compare(cases, outcomes):
     """Compare outcomes, naming the worker that each belongs to. `cases` are (what the worker does, outcome)."""
+    if sorted(repr(expected) for _, expected in cases) == sorted(map(repr, outcomes)):
+        return  # their order has a check of its own, in which it is no matter of chance
     for rank, ((what, expected), actual) in enumerate(zip(cases, outcomes, strict=True)):
         assert repr(expected) == repr(actual), (
             f"Worker {rank} of {len(cases)} was told: {what}. Its outcome should be {expected!r}, and it was {actual!r}."
@@ -145,7 +148,11 @@ def test_every_end_is_reported(submission, driver):
 @pytest.mark.needs("test_identify_reports_every_child", "test_run_all_starts_all_before_it_waits")
 def test_the_order_is_not_that_of_arrival(driver):
     """The order of the results does not depend on who answers first."""
-    rows_of(driver.observe("identify_in_reverse", 3), 3)
+    ranks = [row[0] for row in rows_of(driver.observe("identify_in_reverse", 3), 3)]
+    assert ranks == [0, 1, 2], (
+        f"The children were made to report from the last to the first, and the rows came in the order of ranks {ranks}.\n"
+        "Rank order is asked for, whoever answers first."
+    )
     outcomes = outcomes_of(driver.run_all_in_reverse(4, "fork"), 4)
     assert [("ok", f"answer {rank}") for rank in range(4)] == outcomes, (
         f"The last worker was made to answer first, and the outcomes came as {outcomes}.\n"
@@ -163,7 +170,7 @@ def test_large_values_come_back(driver):
         "run_all did not return when each of three workers had 20 MB to send back.\n"
         "A pipe holds some 64 KB: a worker with more to say ends only when someone has read it. Who waits for whom here?",
     )
-    assert expected == outcomes_of(outcomes, 3), (
+    assert sorted(expected) == sorted(outcomes_of(outcomes, 3), key=repr), (
         f"Three workers each returned 20 MB of bytes, and the outcomes were not those values: {outcomes!r:.300}"
     )
 
@@ -172,7 +179,7 @@ def test_large_values_come_back(driver):
 @pytest.mark.kind("cleanup")
 def test_nothing_is_left_behind(submission, driver):
     """Every process has ended and was waited for when the call returns."""
-    told = ["return", "raise", "_exit 3", "signal 9"]
+    told = ["return", "raise", "last"]
     for seen, n in (
         (submission.observe("identify", 3, "fork"), 3),
         (submission.observe("run_all", driver.end_as_told, told, "fork"), len(told)),
@@ -188,8 +195,8 @@ def test_nothing_is_left_behind(submission, driver):
 @pytest.mark.needs("test_all_children_are_alive_at_the_same_time", "test_both_start_methods_work")
 def test_all_children_are_alive_in_other_cases(driver, submission):
     """All children are alive together: more of them, spawned ones, and a single one."""
-    all_alive(driver.observe("identify_slowly", 5, "fork", 0.4), 5)
-    all_alive(driver.observe("identify_slowly", 3, "spawn", 0.5), 3)
+    all_alive(driver.observe("identify_slowly", 6, "fork", 0.25), 6)
+    all_alive(driver.observe("identify_slowly", 3, "spawn", 0.3), 3)
     rows_of(submission.observe("identify", 1, "spawn"), 1)
 
 
@@ -206,11 +213,12 @@ def test_every_end_is_reported_by_spawned_workers(submission, driver):
         ("sys.exit(7)", ("died", 7)),
     ]
     told = ["_exit 0", "key", "signal 15", "division", "return", "sys.exit 7"]
-    outcomes = without_hanging(
-        lambda: submission.run_all(driver.end_as_told, told, start_method="spawn"),
+    seen = without_hanging(
+        lambda: submission.observe("run_all", driver.end_as_told, told, start_method="spawn"),
         "run_all did not return when spawned workers ended without an answer (one of them with exit code 0).",
     )
-    compare(cases, outcomes_of(outcomes, len(cases)))
+    compare(cases, outcomes_of(seen.value, len(cases)))
+    assert_clean(seen)
 
 
 @pytest.mark.points(0.5)
@@ -224,37 +232,39 @@ def test_what_cannot_be_sent_is_an_error(submission, driver):
             "run_all did not return when workers had values that cannot be pickled (a lock, a lambda).\n"
             "In which process, and in which thread of it, does the pickling fail, and who hears of it?",
         )
-        for what, (word, detail) in zip(told, outcomes_of(outcomes, len(told)), strict=True):
-            if what.startswith("good"):
-                assert (word, detail) == ("ok", what), f"Beside workers whose values cannot be sent, ('ok', {what!r}) became {(word, detail)!r}."
-                continue
-            assert word == "error" and isinstance(detail, str), (
-                f"A worker's value that cannot be pickled ({what}) should be an ('error', text): it was {(word, detail)!r}."
-            )
-            assert what != "raised" or ("HoldsALockError" in detail and "the message" in detail), (
-                f"A worker raised HoldsALockError('the message'), which cannot be pickled; the outcome says {detail!r}."
-            )
+        outcomes = outcomes_of(outcomes, len(told))
+        good = sorted(detail for word, detail in outcomes if word == "ok" and isinstance(detail, str))
+        assert good == ["good", "good too"], (
+            f"Two of {len(told)} workers return text, and the others what cannot be pickled. These outcomes came: {outcomes}."
+        )
+        bad = [detail for word, detail in outcomes if word == "error" and isinstance(detail, str)]
+        assert len(bad) == len(told) - 2, (
+            f"A value that cannot be pickled should be an ('error', text), here {len(told) - 2} times: {outcomes}."
+        )
+        assert any("HoldsALockError" in text and "the message" in text for text in bad), (
+            f"A worker raised HoldsALockError('the message'), which cannot be pickled. The errors reported were {bad}."
+        )
 
 
 @pytest.mark.points(0.5)
-@pytest.mark.needs("test_every_end_is_reported")
+@pytest.mark.needs("test_run_all_starts_all_before_it_waits", "test_every_end_is_reported")
 def test_one_is_killed_while_others_work(driver):
     """A worker killed at once is reported, and the others may take their time."""
     outcomes = without_hanging(
-        lambda: driver.run_all_one_killed(4, "fork"),
+        lambda: driver.run_all_one_killed(3, "fork"),
         "run_all did not return when one worker was killed while the others still worked.",
     )
     cases = [
         ("work for 1.5 s after the death of another", ("ok", "value of 0")),
         ("be killed by signal 9 at once", ("died", -9)),
-        ("close all its files, go on for 0.5 s, os._exit(4)", ("died", 4)),
-        ("work for 1.5 s after the death of another", ("ok", "value of 3")),
+        ("work for 1.5 s after the death of another", ("ok", "value of 2")),
     ]
-    compare(cases, outcomes_of(outcomes, 4))
+    compare(cases, outcomes_of(outcomes, 3))
 
 
 @pytest.mark.points(0.5)
 @pytest.mark.kind("cleanup")
+@pytest.mark.needs("test_run_all_starts_all_before_it_waits")
 def test_a_failed_start_ends_the_earlier_ones(driver):
     """When a process cannot be started, the earlier ones are ended and the error is raised."""
     for function, method in (("run_all", "fork"), ("run_all", "spawn"), ("identify", "fork")):
@@ -283,7 +293,7 @@ def test_unusual_values_and_small_cases(submission, driver):
     seeds = [random.getrandbits(32) for _ in range(2)]
     expected = [("ok", text) for text in driver.expected_digests("list", seeds)]
     outcomes = outcomes_of(driver.run_all_large("list", seeds, "spawn"), 2)
-    assert expected == outcomes, f"Two workers each returned 300,000 numbers, and they came back as {outcomes!r:.300}"
+    assert sorted(expected) == sorted(outcomes, key=repr), f"Two workers each returned 300,000 numbers, and they came back as {outcomes!r:.300}"
 
 
 ### END HIDDEN TESTS

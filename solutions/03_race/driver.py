@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from autograder.measure.interleavings import Case, explore
-
 Outcome = dict[str, Any]
+#: The fields of an interleavings.Case, of which spawned children know nothing.
+Case = dict[str, Any]
 #: Longer than two threads need to come to the same place, on any machine. Only who never comes makes others wait for it.
 PATIENCE = 2.5
 
@@ -34,7 +34,7 @@ def _case(
         ends: Outcome = {name: account.balance for name, account in zip("abc", accounts, strict=False)}
         return {**ends, "answers": results} if answers else ends
 
-    return Case(
+    return dict(
         calls=tuple(calls),
         setup=setup,
         workers=tuple(calls.values()),
@@ -45,18 +45,20 @@ def _case(
     )
 
 
-#: Breaks without locks, however an account is made: both see enough money. Shows that the explorer sees the code.
-_PROOF = _case(
-    {"a.withdraw(80)": lambda race, a: a.withdraw(80), " a.withdraw(80)": lambda race, a: a.withdraw(80)},
-    (100,),
-    {"a": 20, "answers": [True, False]},
-    {"a": 20, "answers": [False, True]},
-    uses=("withdraw",),
-)
-
-
 def _explore(challenge: str, *cases: Case) -> dict[str, Any]:
-    return explore("race", cases, challenge, _PROOF)
+    from autograder.measure import interleavings
+
+    # Breaks without locks, however an account is made: both see enough money. Shows that the explorer sees the code.
+    take = {"a.withdraw(80)": lambda race, a: a.withdraw(80), "a.withdraw(90)": lambda race, a: a.withdraw(90)}
+    proof = _case(
+        take,
+        (100,),
+        {"a": 20, "answers": [True, False]},
+        {"a": 10, "answers": [False, True]},
+        uses=("withdraw",),
+    )
+    made = [interleavings.Case(**case) for case in (*cases, proof)]
+    return interleavings.explore("race", made[:-1], challenge, made[-1])
 
 
 # -- one thread
@@ -126,7 +128,7 @@ def updates(*, challenge: str) -> dict[str, Any]:
     def setup(race: ModuleType) -> tuple[Any, ...]:
         return race.Account(10), _Doubling(), _Doubling()
 
-    both = Case(
+    both = dict(
         calls=("a.update(double)", "a.update(double)"),
         setup=setup,
         workers=(lambda race, a, one, two: a.update(one), lambda race, a, one, two: a.update(two)),
@@ -218,7 +220,7 @@ def observers(*, challenge: str) -> dict[str, Any]:
         return [there, a.balance]
 
     def looked(move: str, mover: Callable[..., object], balances: tuple[int, int], *allowed: list[int]) -> Case:
-        return Case(
+        return dict(
             calls=(move, "b.balance, then a.balance"),
             setup=lambda race: tuple(race.Account(balance) for balance in balances),
             workers=(mover, look),
@@ -356,24 +358,16 @@ class _Counter:
 
 def counting(*, challenge: str) -> dict[str, Any]:
     """Two count on one counter."""
-    return explore(
-        "race",
-        [
-            Case(
-                calls=("add_many(counter, 2)", "add_many(counter, 1)"),
-                setup=lambda race: (_Counter(),),
-                workers=(
-                    lambda race, counter: race.add_many(counter, 2),
-                    lambda race, counter: race.add_many(counter, 1),
-                ),
-                outcome=lambda results, counter: {"counter": counter.get_obj().value},
-                allowed=({"counter": 3},),
-                uses=("add_many",),
-                lesson="counter.value += 1 reads and writes. Which lock do all processes that count share?",
-            )
-        ],
-        challenge,
+    case = dict(
+        calls=("add_many(counter, 2)", "add_many(counter, 1)"),
+        setup=lambda race: (_Counter(),),
+        workers=(lambda race, counter: race.add_many(counter, 2), lambda race, counter: race.add_many(counter, 1)),
+        outcome=lambda results, counter: {"counter": counter.get_obj().value},
+        allowed=({"counter": 3},),
+        uses=("add_many",),
+        lesson="counter.value += 1 reads and writes. Which lock do all processes that count share?",
     )
+    return _explore(challenge, case)
 
 
 class _Meddled:

@@ -1,8 +1,9 @@
 """What runs beside a submission of exercise 08, inside the sandbox.
 
-The process of a call forks one process per rank and never imports the student's module itself: only the ranks do.
-Every rank has a real gloo group on the loopback, reached through `WatchedGroup`, which tells the first process of every
-collective as it begins and ends. So a hang is seen as it happens, with the call in which each rank waits.
+The process of a call forks one process per rank and never imports the student's module itself: only the
+ranks do. Every rank has a real gloo group on the loopback, reached through `WatchedGroup`, which tells the first
+process of every collective as it begins and ends. So a hang is seen as it happens, with the call in which each
+rank waits.
 """
 
 import builtins
@@ -34,6 +35,8 @@ from torch.distributed import distributed_c10d
 
 torch.set_num_threads(1)  # at once: ranks forked after an operation with more threads would hang
 
+Task = Callable[..., Any]
+
 STUDENT = "ddp"
 #: Seconds without any progress, all threads of all ranks asleep, before the ranks count as stuck.
 QUIET_SECONDS = 1.0
@@ -45,11 +48,9 @@ WALL_SECONDS = 8.0
 SETTLE_SECONDS = 0.2
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The group: gloo, with every call told to the first process
-# --------------------------------------------------------------------------------------------------------------------
+# -- The group: gloo, with every call told to the first process ------------------------------------------
 
-#: Methods of a process group: name in torch.distributed, position of what the call writes, position of what it reads.
+#: Methods of a process group: the call's name in torch.distributed, which argument it writes, which it reads.
 CALLS: dict[str, tuple[str, int | None, int | None]] = {
     "allreduce": ("all_reduce", 0, 0),
     "allreduce_coalesced": ("all_reduce_coalesced", 0, 0),
@@ -123,7 +124,7 @@ def _handed_over(name: str, size: int, root: int | None, rank: int, world_size: 
 
 
 class Transfer(dist.Work):
-    """A call under way. What it writes appears when it is waited for, so that a forgotten wait shows every time."""
+    """A call under way. What it writes appears when it is waited for: a forgotten wait shows every time."""
 
     def __init__(self, work: Any, own: object, copies: object, log: "Log", number: int):
         super().__init__()
@@ -236,9 +237,7 @@ for _method in CALLS:
         setattr(WatchedGroup, _method, _watched(_method))
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# A rank
-# --------------------------------------------------------------------------------------------------------------------
+# -- A rank ----------------------------------------------------------------------------------------------
 
 
 class Log:
@@ -299,11 +298,11 @@ def _become_another_machine(rank: int, world_size: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_WORLD_SIZE=str(world_size))
+    os.environ |= {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "WORLD_SIZE": f"{world_size}"}
 
 
 def _live_as_rank(
-    rank: int, world_size: int, folder: str, line: connection.Connection, task: Callable[..., Any], case: dict[str, Any]
+    rank: int, world_size: int, folder: str, line: connection.Connection, task: Task, case: dict[str, Any]
 ) -> None:
     log = Log(line)
     try:
@@ -313,9 +312,9 @@ def _live_as_rank(
         distributed_c10d.ProcessGroupGloo = WatchedGroup  # so that backend "gloo" is it, for subgroups too
         store = dist.FileStore(f"{folder}/store", world_size)
         dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=300))
-        threads = set(threading.enumerate())
+        before = threading.enumerate()
         value = task(student, log, rank, world_size, **case)
-        left = [thread.name for thread in threading.enumerate() if thread not in threads and thread.is_alive()]
+        left = [thread.name for thread in threading.enumerate() if thread not in before]
         log.send("done", value, left)
     except BaseException as error:
         log.send("raised", type(error).__name__, str(error), _traceback(error))
@@ -334,18 +333,20 @@ def _traceback(error: BaseException) -> str:
     return "".join(lines).rstrip()
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The first process
-# --------------------------------------------------------------------------------------------------------------------
+# -- The first process -----------------------------------------------------------------------------------
 
 
 class _Plain(pickle.Unpickler):
     """Loads plain data and arrays, nothing that could run code of the ranks in the first process."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith("numpy") and name in ("ndarray", "dtype", "_reconstruct", "_frombuffer", "scalar"):
+        if module.startswith("numpy") and name in ("ndarray", "dtype", "_reconstruct", "_frombuffer"):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is not plain data")
+
+
+#: What a rank tells of a call.
+_CALL = {"group": str, "name": str, "numel": int, "dtype": str, "root": int, "bytes": int, "line": int}
 
 
 class Rank:
@@ -361,9 +362,9 @@ class Rank:
         self.died: str | None = None
         self.deaf = False
 
-    @property
-    def over(self) -> bool:
-        return any(end is not None for end in (self.done, self.raised, self.died))
+    def calls_by_all(self) -> list[dict[str, Any]]:
+        """Its calls so far in which every rank has to take part."""
+        return [call for call in self.calls if not call["group"] and call["name"] not in BETWEEN_TWO]
 
     def listen(self) -> bool:
         """Take in one message; False when there will be none any more."""
@@ -373,12 +374,12 @@ class Rank:
             self.deaf = True
             return False
         if kind == "stage":
-            self.stage, self.stage_number = rest[0], self.stage_number + 1
+            self.stage, self.stage_number = str(rest[0]), self.stage_number + 1
         elif kind == "enter":
             number, call = rest
-            call["stage"] = (self.stage_number, self.stage)
-            self.calls.append(call)
-            self.open[number] = call
+            call = {key: kind(call[key]) for key, kind in _CALL.items() if call[key] is not None or kind is str}
+            self.calls.append(call | {"stage": [self.stage_number, self.stage]})
+            self.open[number] = self.calls[-1]
         elif kind == "leave":
             self.open.pop(rest[0], None)
         elif kind == "done":
@@ -393,7 +394,7 @@ class Rank:
             while not self.deaf and self.line.poll():
                 self.listen()
             code = os.waitstatus_to_exitcode(status)
-            self.died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            self.died = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def end(self) -> None:
         if self.died is None:
@@ -402,17 +403,22 @@ class Rank:
         self.line.close()
         self.stack.close()
 
-    def activity(self) -> tuple[bool, float]:
-        """Whether a thread of it runs or is ready to, and its CPU seconds so far."""
+    def activity(self) -> tuple[bool, float] | None:
+        """Whether a thread of it runs or is ready to, and its CPU seconds so far; None where that cannot be seen."""
+        if self.died:
+            return None
         busy = False
-        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
-            with contextlib.suppress(OSError):
-                busy |= stat.read_text().rpartition(")")[2].split()[0] in "RD"
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        try:
+            for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+                with contextlib.suppress(OSError):  # a thread that has just ended
+                    busy |= _fields(stat)[0] in "RD"
+            fields = _fields(Path(f"/proc/{self.pid}/stat"))
+        except OSError:
+            return None
         return busy, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def place(self) -> str:
-        """The line of the student's module that it is in: its stack is dumped to a file when it gets the signal."""
+        """The line of the student's module that it is in. The signal makes it write its stack to a file."""
         os.kill(self.pid, signal.SIGUSR1)
         for _ in range(20):
             time.sleep(0.01)
@@ -434,23 +440,33 @@ class Rank:
         return f"is in {self.stage}, in no collective ({self.place()})"
 
 
+def _fields(stat: Path) -> list[str]:
+    """What /proc says of a process or thread, from its state on."""
+    return stat.read_text().rpartition(")")[2].split()
+
+
 def _describe(call: dict[str, Any]) -> str:
     text = call["name"]
     if call["dtype"]:
         text += f" of {call['numel']} {call['dtype']}"
-    if call["root"] is not None:
+    if "root" in call:
         text += f" with root {call['root']}"
-    return text + (f" (line {call['line']})" if call["line"] else "")
+    return text + (f" (line {call['line']})" if "line" in call else "")
 
 
 def _same(call: dict[str, Any]) -> tuple[object, ...]:
     """What has to be the same on every rank."""
-    return call["stage"], call["name"], None if call["name"] in ANY_SIZE else call["numel"], call["root"]
+    return (
+        *call["stage"],
+        call["name"],
+        None if call["name"] in ANY_SIZE else call["numel"],
+        call.get("root"),
+    )
 
 
 def _disagreement(ranks: list[Rank]) -> str | None:
     """The first collective in which the ranks do not call the same, if there is one."""
-    calls = [[call for call in rank.calls if not call["group"] and call["name"] not in BETWEEN_TWO] for rank in ranks]
+    calls = [rank.calls_by_all() for rank in ranks]
     for place, row in enumerate(itertools.zip_longest(*calls)):
         present = [(call["stage"], number) for number, call in enumerate(row) if call is not None]
         gone = any(call is None and rank.done for call, rank in zip(row, ranks, strict=True))
@@ -460,33 +476,34 @@ def _disagreement(ranks: list[Rank]) -> str | None:
         earlier = sum(call["stage"] == stage for call in calls[first][:place])
         lines = [f"The ranks do not call the same collectives. In {stage[1]}, collective number {earlier + 1}:"]
         for number, (call, rank) in enumerate(zip(row, ranks, strict=True)):
-            if call is None:
-                text = "none, it has left" if rank.done or rank.stage_number > stage[0] else f"none yet, it {rank.doing()}"
-            elif call["stage"] != stage:
-                text = f"none, it has left and is in {call['stage'][1]}"
-            else:
-                waits = any(call is started for started in rank.open.values())
-                text = ("waits in " if waits else "") + _describe(call)
-            lines.append(f"  rank {number}: {text}")
-        lines.append("A collective ends only when all ranks call it, in the same order and with tensors of one size.")
+            lines.append(f"  rank {number}: {_taking_part(call, rank, stage)}")
+        lines.append("A collective ends when all ranks have called it, in the same order, with tensors of one size.")
         return "\n".join(lines)
     return None
 
 
-def run_ranks(task: Callable[..., Any], world_size: int, case: dict[str, Any]) -> dict[str, Any]:
+def _taking_part(call: dict[str, Any] | None, rank: Rank, stage: list[Any]) -> str:
+    """What a rank does where others, in this stage, call a collective."""
+    if call is None:
+        return "none, it has left" if rank.done or rank.stage_number > stage[0] else rank.doing()
+    if call["stage"] != stage:
+        return f"none, it has left and is in {call['stage'][1]}"
+    waits = any(call is waiting for waiting in rank.open.values())
+    return ("waits in " if waits else "") + _describe(call)
+
+
+def run_ranks(task: Task, world_size: int, case: dict[str, Any]) -> dict[str, Any]:
     """Run `task(student, log, rank, world_size, **case)` in `world_size` new processes.
 
-    Gives `values` (one per rank), `calls` (per rank, a dictionary per collective), `threads` (left in the ranks),
-    `wire` (bytes that went over the loopback, or None) and `trouble`: what went wrong in words, or an empty text.
+    Gives `trouble` (what went wrong, in words, or an empty text), `values` (one per rank), `threads` (names of those
+    left in the ranks), `calls` (per rank, a dictionary per collective) and `own network`.
     """
-    folder = tempfile.mkdtemp(prefix="ranks-")
+    folder = tempfile.mkdtemp(prefix="ranks-", dir=".")
     ranks: list[Rank] = []
-    before = _bytes_on_loopback()
     try:
         for rank in range(world_size):
-            ranks.append(_start(rank, world_size, folder, task, case))
+            ranks.append(_start(rank, world_size, folder, task, case))  # noqa: PERF401 - all started must be ended
         trouble = _watch(ranks)
-        after = _bytes_on_loopback()
     finally:
         for rank in ranks:
             rank.end()
@@ -496,21 +513,20 @@ def run_ranks(task: Callable[..., Any], world_size: int, case: dict[str, Any]) -
         "values": [rank.done[0] if rank.done else None for rank in ranks],
         "threads": [name for rank in ranks if rank.done for name in rank.done[1]],
         "calls": [rank.calls for rank in ranks],
-        "wire": None if before is None or after is None else after - before,
+        "own network": _has_own_network(),
     }
 
 
-def _bytes_on_loopback() -> int | None:
-    """Bytes sent over the loopback so far, where it is the only network: then the ranks alone use it."""
+def _has_own_network() -> bool:
+    """Whether there is no network but a loopback, which the ranks have to themselves."""
     try:
-        interfaces = dict(line.split(":") for line in Path("/proc/net/dev").read_text().splitlines()[2:])
+        lines = Path("/proc/net/dev").read_text().splitlines()[2:]
     except OSError:
-        return None
-    names = [name.strip() for name in interfaces]
-    return int(interfaces.popitem()[1].split()[0]) if names == ["lo"] else None
+        return False
+    return [line.partition(":")[0].strip() for line in lines] == ["lo"]
 
 
-def _start(rank: int, world_size: int, folder: str, task: Callable[..., Any], case: dict[str, Any]) -> Rank:
+def _start(rank: int, world_size: int, folder: str, task: Task, case: dict[str, Any]) -> Rank:
     ours, theirs = connection.Pipe()
     stack = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the rank
     for stream in (sys.stdout, sys.stderr):
@@ -530,31 +546,31 @@ def _start(rank: int, world_size: int, folder: str, task: Callable[..., Any], ca
 def _watch(ranks: list[Rank]) -> str:
     """Listen until every rank has finished or something is wrong; says what."""
     progress = quiet_since = time.monotonic()
-    cpu_then = cpu_now = 0.0
+    cpu_before = cpu = 0.0
     while True:
         for line in connection.wait([rank.line for rank in ranks if not rank.deaf], timeout=0.02):
             next(rank for rank in ranks if rank.line is line).listen()
             progress = quiet_since = time.monotonic()
-            cpu_then = cpu_now
+            cpu_before = cpu
         for rank in ranks:
             rank.look_for_death()
         if all(rank.done for rank in ranks):
             return _disagreement(ranks) or ""
+
+        # Quiet is not the same as slow: while a thread is ready to run, a busy machine may be all that is wrong.
         now = time.monotonic()
-        try:
-            seen = [rank.activity() for rank in ranks if rank.died is None]
-        except OSError:  # no /proc, or a rank died just now
-            seen = []
+        seen = [activity for activity in (rank.activity() for rank in ranks) if activity is not None]
         if any(busy for busy, _ in seen):
             quiet_since = now
-        cpu_now = sum(seconds for _, seconds in seen)
+        cpu = sum(seconds for _, seconds in seen)
         quiet = now - (quiet_since if seen else progress)
-        if any(rank.raised or rank.died for rank in ranks) or _disagreement(ranks):
-            if quiet > SETTLE_SECONDS:
-                return _disagreement(ranks) or _failure(ranks)
-        if (seen and (quiet > QUIET_SECONDS or cpu_now - cpu_then > BUSY_SECONDS)) or quiet > WALL_SECONDS:
+        wrong = any(rank.raised or rank.died for rank in ranks) or _disagreement(ranks)
+        if wrong and quiet > SETTLE_SECONDS:
+            return _disagreement(ranks) or _failure(ranks)
+        asleep = quiet > (QUIET_SECONDS if seen else WALL_SECONDS)
+        if asleep or cpu - cpu_before > BUSY_SECONDS:
             lines = [f"  rank {number}: {rank.doing()}" for number, rank in enumerate(ranks)]
-            return "\n".join(["The ranks make no progress any more.", *lines])
+            return "\n".join(["The ranks make no progress any more:", *lines, "Who waits for whom?"])
 
 
 def _failure(ranks: list[Rank]) -> str:
@@ -567,9 +583,7 @@ def _failure(ranks: list[Rank]) -> str:
     return f"Rank {number} raised {kind} in {ranks[number].stage}: {message}\n{trace}"
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# Models and data, the same in every process
-# --------------------------------------------------------------------------------------------------------------------
+# -- Models and data, the same in every process ----------------------------------------------------------
 
 
 class Experts(nn.Module):
@@ -664,9 +678,9 @@ LOSSES: dict[str, Callable[[], nn.Module]] = {"mse": nn.MSELoss, "cross entropy"
 class Case:
     """A small training run, made anew from plain data wherever it is needed.
 
-    `sizes` are the ranks' shares of every batch. `expert[step][rank]` says whether that rank's rows use the model's
-    `sometimes`. `stale`: gradients are there before the first step. `late`: this rank comes late to every step.
-    `fixed`: every step has the same batch.
+    `sizes` are the ranks' shares of every batch. `expert[step][rank]` says whether that rank's rows use the
+    model's `sometimes`. `stale`: gradients are there before the first step. `late`: this rank comes late to every
+    step. `fixed`: every step has the same batch.
     """
 
     def __init__(
@@ -703,26 +717,26 @@ class Case:
         return LOSSES[self.loss_kind]()
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of a step for all ranks; later rows are larger, so that no two shards are alike."""
+        """Inputs and targets of a step for all ranks. They rise from row to row: no two shards are alike."""
         rng = np.random.default_rng([self.seed, 0 if self.fixed else step])
         rows = sum(self.sizes)
-        width = 128 if "pieces" in self.kind else 6
-        inputs = rng.normal(size=(rows, width)) + np.linspace(-1, 1, rows)[:, None]
+        n_inputs, n_outputs = (128, 128) if "pieces" in self.kind else (6, 3)
+        rise = np.linspace(0, 2, rows)[:, None]
+        inputs = rng.normal(size=(rows, n_inputs)) + rise - 1
         if self.expert:
-            uses = np.repeat(self.expert[step], self.sizes)
-            inputs[:, 0] = np.where(uses, 1.0, -1.0)
-        if self.loss_kind == "mse":
-            outputs = width if "pieces" in self.kind else 3
-            targets = torch.from_numpy(rng.normal(size=(rows, outputs)) + np.linspace(1, 3, rows)[:, None]).to(self.dtype)
+            inputs[:, 0] = np.where(np.repeat(self.expert[step], self.sizes), 1.0, -1.0)
+        if self.loss_kind == "cross entropy":
+            targets = torch.from_numpy(rng.integers(n_outputs, size=rows))
         else:
-            targets = torch.from_numpy(rng.integers(3, size=rows))
+            targets = torch.from_numpy(rng.normal(size=(rows, n_outputs)) + rise + 1).to(self.dtype)
         return torch.from_numpy(inputs).to(self.dtype), targets
 
     def shard(self, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A rank's part of a batch, in memory of its own."""
         inputs, targets = self.batch(step)
         start = sum(self.sizes[:rank])
-        return inputs[start : start + self.sizes[rank]].clone(), targets[start : start + self.sizes[rank]].clone()
+        end = start + self.sizes[rank]
+        return inputs[start:end].clone(), targets[start:end].clone()
 
 
 def _arrays(model: nn.Module) -> dict[str, np.ndarray]:
@@ -734,17 +748,15 @@ def _as_number(value: object) -> float | str:
     return float(value) if isinstance(value, float) else type(value).__name__
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# What the checks call
-# --------------------------------------------------------------------------------------------------------------------
+# -- What the checks call --------------------------------------------------------------------------------
 
 
 def train(case: dict[str, Any]) -> dict[str, Any]:
-    """Let the student's `train_step` do the steps of a case. A rank's value: `parameters` after each step, `losses`."""
+    """Let `train_step` do the steps of a case. A rank's value: `parameters` after each step, and `losses`."""
     return run_ranks(_train, len(Case(**case).sizes), case)
 
 
-def _train(student: Any, log: Log, rank: int, world_size: int, **case: Any) -> dict[str, Any]:
+def _train(student: Any, log: Log, rank: int, _world_size: int, **case: Any) -> dict[str, Any]:
     run = Case(**case)
     model, loss_fn = run.model(), run.loss()
     optimizer = run.optimizer(model)
@@ -791,7 +803,7 @@ MISTAKES = {
 
 
 def looks_like(case: dict[str, Any], seen: list[dict[str, np.ndarray]]) -> str:
-    """Which known mistake would give a rank 0 these parameters after each step, in words; empty when none does."""
+    """Which known mistake would give rank 0 these parameters after each step, in words; empty when none would."""
     for mistake, words in MISTAKES.items():
         for made in (_make(Case(**case), mistake, plain) for plain in (False, True)):
             if all(
@@ -833,17 +845,18 @@ def _average(models: list[nn.Module], shares: list[float], what: str) -> None:
     for parameters in zip(*(model.parameters() for model in models), strict=True):
         values = [getattr(parameter, what) for parameter in parameters]
         if any(value is not None for value in values):
-            mean = sum(share * value for share, value in zip(shares, values, strict=True) if value is not None)
+            present = [(share, value) for share, value in zip(shares, values, strict=True) if value is not None]
+            mean = sum(share * value for share, value in present)
             for parameter in parameters:
                 setattr(parameter, what, mean.clone())
 
 
 def broadcast(world_size: int, seed: int) -> dict[str, Any]:
-    """Let every rank make a model of its own and call `broadcast_parameters`. A rank's value: what it holds then."""
+    """Let every rank make a model and call `broadcast_parameters`. A rank's value: what it holds then."""
     return run_ranks(_broadcast, world_size, {"seed": seed})
 
 
-def _broadcast(student: Any, log: Log, rank: int, world_size: int, seed: int) -> dict[str, Any]:  # noqa: ARG001
+def _broadcast(student: Any, log: Log, rank: int, _world_size: int, seed: int) -> dict[str, Any]:
     model = Remembering(seed + rank)
     log.stage("broadcast_parameters")
     student.broadcast_parameters(model)
@@ -864,7 +877,7 @@ def made_by_rank_0(seed: int) -> dict[str, Any]:
 
 
 def deal(world_size: int, calls: list[tuple[int, int, int]]) -> dict[str, Any]:
-    """Let every rank call `shard(n_items, rank, world_size, seed, epoch)` for each `(n_items, seed, epoch)`."""
+    """Let every rank call `shard(n_items, rank, ...)` for each `(n_items, seed, epoch)`."""
     return run_ranks(_deal, world_size, {"calls": calls})
 
 
@@ -877,14 +890,14 @@ def _indices(value: object) -> list[int] | str:
     """A list of whole numbers, or what was returned in its place."""
     if not isinstance(value, list):
         return type(value).__name__
-    odd = next((item for item in value if not isinstance(item, int | np.integer) or isinstance(item, bool)), None)
-    return [int(item) for item in value] if odd is None else f"list with a {type(odd).__name__} in it"
+    odd = [type(item).__name__ for item in value if not isinstance(item, int | np.integer) or item is True]
+    return f"list with a {odd[0]} in it" if odd else [int(item) for item in value]
 
 
 def epochs(world_size: int, case: dict[str, Any]) -> dict[str, Any]:
-    """The whole of it: different models, broadcast, then one step per epoch on the rank's shard of the one batch.
+    """The whole of it: different models, broadcast, then a step per epoch on the rank's shard of the one batch.
 
-    `sizes` of the case is the number of items alone, `steps` the number of epochs. A rank's value is as in `train`.
+    The case's `sizes` is the number of items alone, `steps` that of epochs. A rank's value is as in `train`.
     """
     return run_ranks(_epochs, world_size, case)
 

@@ -1,11 +1,11 @@
 """Checks of exercise 08, ddp: a step of distributed data parallel training."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pytest
 
-from autograder.checks import assert_clean, fail, fingerprint
+from autograder.checks import assert_clean, expect_type, fail, fingerprint
 
 #: How far a parameter may be from what one process gets.
 ALLOWED = 1e-6
@@ -13,11 +13,36 @@ ALLOWED = 1e-6
 LOSS_ALLOWED = 1e-5
 
 
-def finished(ran: dict[str, Any]) -> list[Any]:
-    """What the ranks gave, once nothing went wrong in any of them."""
+class Trained(TypedDict):
+    """What a rank tells of its training."""
+
+    parameters: list[dict[str, Any]]
+    losses: list[float | str]
+
+
+class Held(TypedDict):
+    """What a rank holds after `broadcast_parameters`."""
+
+    values: dict[str, Any]
+    frozen: list[str]
+
+
+def finished(ran: dict[str, Any], kind: Any) -> Any:
+    """What the ranks gave, a list of `kind`, once nothing went wrong in any of them."""
     if ran["trouble"]:
         fail(ran["trouble"])
-    return ran["values"]
+    return expect_type(ran["values"], list[kind], "the ranks' own report")
+
+
+def trained(ran: dict[str, Any], case: dict[str, Any]) -> list[Trained]:
+    """What the ranks gave after all steps of a case."""
+    values = finished(ran, Trained)
+    steps = case.get("steps", 1)
+    for value in values:
+        arrays = [array for step in value["parameters"] for array in step.values()]
+        whole = len(value["parameters"]) == len(value["losses"]) == steps
+        assert whole and all(isinstance(array, np.ndarray) for array in arrays), "A rank's report is not its own."
+    return values
 
 
 def same_on_all_ranks(values: list[dict[str, Any]]) -> None:
@@ -49,7 +74,7 @@ def _apart(expected: Any, actual: Any, name: str, who: tuple[str, str]) -> str:
 
 def as_one_process(driver: Any, case: dict[str, Any], ran: dict[str, Any], measured: dict[str, Any]) -> None:
     """The parameters are the same on all ranks, and those of one process that has the whole batch."""
-    values = finished(ran)
+    values = trained(ran, case)
     seen = values[0]["parameters"]
     for step, wanted in enumerate(driver.one_process(case)["parameters"]):
         for name, expected in wanted.items():
@@ -59,10 +84,10 @@ def as_one_process(driver: Any, case: dict[str, Any], ran: dict[str, Any], measu
                 words = driver.looks_like(case, seen)
                 if not words:
                     same_on_all_ranks(values)
+                sizes = ", ".join(map(str, case["sizes"]))
                 fail(
-                    f"After step {step + 1} (shards of {', '.join(map(str, case['sizes']))} items) the parameters are not "
-                    f"those of one process with the whole batch.\n"
-                    f"{_apart(expected, actual, name, ('one process', 'rank 0'))}\n"
+                    f"After step {step + 1} (items on the ranks: {sizes}) the parameters are not those of one process "
+                    f"with the whole batch.\n{_apart(expected, actual, name, ('one process', 'rank 0'))}\n"
                     + (f"It looks like {words}." if words else "Which gradient would one process have stepped with?")
                 )
             apart = float(np.abs(expected - actual).max())
@@ -72,8 +97,9 @@ def as_one_process(driver: Any, case: dict[str, Any], ran: dict[str, Any], measu
 
 def dealt(ran: dict[str, Any], calls: list[tuple[int, int, int]]) -> list[list[list[int]]]:
     """For each call of `shard`, the ranks' indices."""
-    values = finished(ran)
+    values = finished(ran, list[list[int] | str])
     for value in values:
+        assert len(value) == len(calls), "A rank's report is not its own."
         for (n_items, seed, epoch), mine in zip(calls, value, strict=True):
             if not isinstance(mine, list):
                 fail(f"shard({n_items}, ..., {seed=}, {epoch=}) must give a list of int, not a {mine}.")
@@ -107,7 +133,7 @@ def covers_once(call: tuple[int, int, int], shards: list[list[int]]) -> None:
 def test_every_rank_gets_rank_0s_parameters(driver):
     """Every rank starts from rank 0's parameters."""
     wanted = driver.made_by_rank_0(11)["values"]
-    values = finished(driver.broadcast(3, 11))
+    values = finished(driver.broadcast(3, 11), Held)
     for rank, value in enumerate(values):
         _holds(wanted, value["values"], ["layer.weight", "layer.bias", "norm.weight", "norm.bias"], rank)
 
@@ -115,16 +141,22 @@ def test_every_rank_gets_rank_0s_parameters(driver):
 def _holds(wanted: dict[str, Any], values: dict[str, Any], names: list[str], rank: int) -> None:
     """A rank holds rank 0's values under these names, bit for bit."""
     for name in names:
-        if fingerprint(wanted[name]) != fingerprint(values.get(name)):
-            if np.shape(wanted[name]) != np.shape(values.get(name)):
-                fail(f"{name} has shape {np.shape(values.get(name))} on rank {rank} and {wanted[name].shape} on rank 0.")
-            change = "rank 0's own value was changed" if rank == 0 else f"rank {rank} has another value than rank 0"
+        expected, actual = wanted[name], values.get(name)
+        if fingerprint(expected) != fingerprint(actual):
+            change = "rank 0's own value has changed" if rank == 0 else f"rank {rank} has another value than rank 0"
             fail(
-                f"After broadcast_parameters, {change}: {name}, a {wanted[name].dtype}.\n"
-                f"  made by rank 0: {wanted[name].reshape(-1)[:4]}\n"
-                f"  now on rank {rank}: {values[name].reshape(-1)[:4]}\n"
+                f"After broadcast_parameters, {change}: {name}.\n"
+                f"  made by rank 0: {_shown(expected)}\n"
+                f"  now on rank {rank}: {_shown(actual)}\n"
                 "Ranks that start apart stay apart, however well their gradients are averaged."
             )
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, np.ndarray):
+        return "nothing at all"
+    start = ", ".join(map(str, value.ravel()[:4]))
+    return f"{start}{' ...' if value.size > 4 else ''} ({value.dtype}, shape {value.shape})"
 
 
 @pytest.mark.points(0.75)
@@ -206,13 +238,13 @@ def test_loss_is_the_mean_over_the_whole_batch(driver):
 
 def loss_of_the_whole_batch(driver: Any, case: dict[str, Any]) -> None:
     """What `train_step` returns is the loss of one process, on all ranks."""
-    values = finished(driver.train(case))
+    values = trained(driver.train(case), case)
     wanted = driver.one_process(case)
     for step, (expected, alone) in enumerate(zip(wanted["losses"], wanted["shard_losses"], strict=True)):
         seen = [value["losses"][step] for value in values]
         for rank, loss in enumerate(seen):
             if not isinstance(loss, float):
-                fail(f"train_step returned a {loss} on rank {rank}. It must be a float, the mean loss over the whole batch.")
+                fail(f"train_step returned a {loss} on rank {rank}. It must be a float: the mean loss of the batch.")
         allowed = LOSS_ALLOWED * max(1.0, abs(expected))
 
         def close(others: list[float], seen: list[float] = seen, allowed: float = allowed) -> bool:
@@ -253,8 +285,9 @@ def test_bytes_per_step(driver, measured):
     """A step hands over little more than one model's worth of bytes."""
     steps = 3
     case = {"model": "4 pieces", "sizes": [512, 512], "steps": steps, "seed": 26}
-    ran = driver.train(case)
-    values = finished(ran)
+    seen = driver.observe("train", case)
+    ran = seen.value
+    values = trained(ran, case)
     model = sum(array.nbytes for array in values[0]["parameters"][0].values())
     allowed = 1.1 * model + 4096
     # Step 1 may set something up for good.
@@ -276,11 +309,11 @@ def test_bytes_per_step(driver, measured):
             f"1.1 times that and 4 KiB are allowed.\n{table}\n"
             "What is the least that the other ranks have to know of this one?"
         )
-    wire = ran["wire"]
-    if wire is not None and wire > 1.5 * len(values) * steps * allowed + 2**18:
+    measured["network bytes"] = seen.loopback_bytes
+    if ran["own network"] and seen.loopback_bytes > 1.5 * len(values) * steps * allowed + 2**18:
         fail(
-            f"The collectives of {steps} steps account for {most:,} bytes per rank and step, yet {wire:,} bytes went over "
-            "the network.\nThe ranks have to talk through the process group alone."
+            f"In {steps} steps the collectives account for at most {most:,} bytes per rank and step, yet "
+            f"{seen.loopback_bytes:,} bytes went over the network. Ranks have to talk through the process group alone."
         )
 
 
@@ -293,7 +326,7 @@ def test_calls_do_not_grow_with_parameters(driver, measured):
     for pieces in (4, 64):  # the same matrix, cut up
         case = {"model": f"{pieces} pieces", "sizes": [2, 3], "steps": 2, "seed": 27}
         ran = driver.train(case)
-        finished(ran)
+        trained(ran, case)
         counts[pieces] = max(len(per_step(calls, 2)) for calls in ran["calls"])
         measured[f"calls with {pieces} parameters"] = counts[pieces]
     assert counts[64] <= counts[4] + 2, (
@@ -307,10 +340,13 @@ def test_calls_do_not_grow_with_parameters(driver, measured):
 @pytest.mark.needs("test_a_step_equals_one_process")
 def test_nothing_is_left_behind(driver):
     """A step leaves no process, thread or file behind."""
-    seen = driver.observe("train", {"sizes": [3, 3], "steps": 2, "seed": 28})
+    case = {"sizes": [3, 3], "steps": 2, "seed": 28}
+    seen = driver.observe("train", case)
     ran = seen.value
-    finished(ran)
-    assert not ran["threads"], f"After train_step, threads were still running in the ranks: {', '.join(ran['threads'])}."
+    trained(ran, case)
+    assert not ran["threads"], (
+        f"After train_step, threads were still running in the ranks: {', '.join(ran['threads'])}."
+    )
     assert_clean(seen)
 
 
@@ -322,7 +358,7 @@ def test_nothing_is_left_behind(driver):
 def test_buffers_of_every_sort(driver):
     """Frozen parameters, whole numbers and buffers that are not saved are broadcast as well, bit for bit."""
     wanted = driver.made_by_rank_0(12)
-    values = finished(driver.broadcast(4, 12))
+    values = finished(driver.broadcast(4, 12), Held)
     for rank, value in enumerate(values):
         _holds(wanted["values"], value["values"], list(wanted["values"]), rank)
         assert value["frozen"] == wanted["frozen"], (
@@ -394,7 +430,7 @@ def test_same_run_same_result(driver):
     """The same run twice gives bitwise the same parameters, whichever rank comes late."""
     case = {"model": "64 pieces", "sizes": [3, 3, 2], "steps": 2, "seed": 36}
     runs = [
-        finished(driver.train(case | change))[0]["parameters"]
+        trained(driver.train(case | change), case)[0]["parameters"]
         for change in ({"seed": 37}, {"late": 0}, {"late": 1}, {"late": 2})
     ]
     other, *same = [fingerprint(run) for run in runs]

@@ -1,4 +1,4 @@
-# fails: test_one_is_killed_while_others_work
+# fails: test_every_end_is_reported
 # mistake: the exit code is read when the pipe is at its end, before the process is: it may still be None
 import multiprocessing
 import os
