@@ -86,10 +86,10 @@ def assert_close(expected: Any, actual: Any, *, atol: float, rtol: float = 0.0, 
         fail(f"Expected numbers for {what}, but found {shorten(actual)}.")
     if left.shape != right.shape:
         fail(f"Expected {what} in the shape {left.shape}, but found {right.shape}.")
-    difference = np.abs(
-        left.astype(np.complex128 if "c" in (left.dtype.kind, right.dtype.kind) else np.float64) - right
-    )
-    wrong = ~(difference <= atol + rtol * np.abs(left))
+    kind = np.complex128 if "c" in (left.dtype.kind, right.dtype.kind) else np.float64
+    left, right = left.astype(kind), right.astype(kind)
+    with np.errstate(all="ignore"):  # what is not a number or not finite is close to nothing
+        wrong = ~(np.abs(left - right) <= atol + rtol * np.abs(left))
     if wrong.any():
         where = tuple(int(index) for index in np.argwhere(wrong)[0])
         at = f" at {list(where)}" if where else ""
@@ -108,7 +108,10 @@ def fingerprint(value: object) -> str:
 
 def shorten(value: object, limit: int = 120) -> str:
     """``repr`` of plain data, cut to a line."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except RecursionError:
+        text = f"a very deeply nested {type(value).__name__}"
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 

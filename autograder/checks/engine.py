@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autograder.checks import plugin
@@ -89,6 +90,8 @@ class Grading:
         self._subjects = [Subject(task, sandboxes) for task in tasks]
         self._order = {id(subject): index for index, subject in enumerate(self._subjects)}
         self._verdicts: list[dict[str, Verdict]] = [{} for _ in tasks]
+        #: Runs of checks that each submission still has before it: a parametrized check has several.
+        self._ahead = [0 for _ in tasks]
         self._on_result = on_result
         self._on_verdict = on_verdict
         self.faults: list[str] = []
@@ -111,6 +114,8 @@ class Grading:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         chosen = [item for item in items if self._check_of(item) is not None]
         items[:] = sorted(chosen, key=lambda item: self._order[id(_subject_of(item))])
+        for item in items:
+            self._ahead[self._order[id(_subject_of(item))]] += 1
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -193,11 +198,17 @@ class Grading:
         task = self._subjects[index].task
         previous = self._verdicts[index].get(verdict.name)
         if previous is not None:  # a parametrized check: passed when all of it passed
-            verdict = previous if previous.outcome is not Outcome.PASSED else verdict
+            told = previous if previous.outcome is not Outcome.PASSED else verdict
+            verdict = msgspec.structs.replace(
+                told,
+                seconds=round(previous.seconds + verdict.seconds, 4),
+                measured={**previous.measured, **verdict.measured, **told.measured},
+            )
         self._verdicts[index][verdict.name] = verdict
+        self._ahead[index] -= 1
         if self._on_verdict is not None:
             self._on_verdict(task, verdict)
-        if self._on_result is not None and len(self._verdicts[index]) == len(task.checks):
+        if self._on_result is not None and self._ahead[index] == 0:
             self._on_result(self._result(index))
 
     def _result(self, index: int) -> Result:

@@ -44,8 +44,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     try:
         pyfuncitem.obj(**arguments)
-    except (InconclusiveError, SandboxError):
-        pyfuncitem.stash[MEASURED].clear()
+    except (InconclusiveError, SandboxError) as problem:
+        pyfuncitem.stash.get(MEASURED, {}).clear()
+        if isinstance(problem, SandboxError):
+            judged: Subject = pyfuncitem.funcargs["subject"]
+            judged.renew_sandbox()
         pyfuncitem.obj(**arguments)
     return True
 

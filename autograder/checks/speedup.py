@@ -7,6 +7,7 @@ from typing import Any
 import psutil
 
 from autograder.checks.asserts import assert_clean, fail, inconclusive, shorten
+from autograder.errors import GraderError, SubmissionFailure, SubmissionTimeoutError
 from autograder.measure.observation import Observation
 from autograder.measure.sequential import MOST_PAIRS, Decision, Estimate, judge
 
@@ -45,9 +46,9 @@ class Speedup:
             problem = case(random.Random(f"{self._seed} {pair}"))
             # In turn first and second, so that a machine which slows down does not favour one.
             if pair % 2:
-                theirs, ours = student(problem), yardstick(problem)
+                theirs, ours = student(problem), _measure(yardstick, problem)
             else:
-                ours, theirs = yardstick(problem), student(problem)
+                ours, theirs = _measure(yardstick, problem), student(problem)
             self._verify(ours, theirs, workers, compare or _equal)
             ratios.append(ours.corrected_seconds / max(theirs.corrected_seconds, 1e-6))
             estimate = judge(ratios, needed)
@@ -95,6 +96,18 @@ class Speedup:
             )
         if estimate.decision is Decision.OPEN:
             inconclusive(f"It was {seen}\nThat is too close to the threshold for a verdict.")
+
+
+def _measure(yardstick: Callable[[Any], Observation], problem: Any) -> Observation:
+    """The yardstick's run. It is ours: where it fails, no student has."""
+    try:
+        ours = yardstick(problem)
+        ours.value  # noqa: B018 - raises what the yardstick raised
+    except SubmissionTimeoutError as error:
+        inconclusive(f"This machine is too busy: what is measured against did not end in time. {error}")
+    except SubmissionFailure as error:
+        raise GraderError(f"the yardstick failed: {error}") from error
+    return ours
 
 
 def _equal(expected: Any, actual: Any) -> str | None:

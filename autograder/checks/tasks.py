@@ -40,10 +40,18 @@ class Sandboxes:
 
     def of(self, exercise: Exercise) -> Sandbox:
         """The sandbox for ``exercise``."""
-        key = (exercise.preload, tuple(sorted(exercise.environment.items())))
+        key = self._key(exercise)
         if key not in self._made:
             self._made[key] = self._make(exercise, self._forced)
         return self._made[key]
+
+    @staticmethod
+    def _key(exercise: Exercise) -> object:
+        return exercise.preload, tuple(sorted(exercise.environment.items()))
+
+    def renew(self, exercise: Exercise) -> None:
+        """End the sandbox of ``exercise``, which has failed; the next use makes a new one."""
+        self._made.pop(self._key(exercise)).close()
 
     def close(self) -> None:
         """End all of them."""
@@ -103,6 +111,10 @@ class Subject:
         if self._problem is None:
             self._problem = self.task.submission.problem or self.submission.import_problem()
         return self._problem
+
+    def renew_sandbox(self) -> None:
+        """Go on in a new sandbox: the one that there is has failed."""
+        self.sandboxes.renew(self.task.folder.exercise)
 
     def _module(self, name: str) -> RemoteModule:
         exercise = self.task.folder.exercise

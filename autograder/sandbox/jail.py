@@ -87,6 +87,9 @@ def furnish(isolation: Isolation, limits: Limits, user: int | None) -> None:
 def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, scratch: str) -> None:
     """What a runner does to itself, after which the student's code may run. There is no way back."""
     _limit(limits)
+    if isolation is Isolation.NAMESPACES or user is not None:
+        # Elsewhere it would count all that this user runs on the machine; the watcher counts what the call does.
+        _at_most(resource.RLIMIT_NPROC, limits.processes)
     if isolation is Isolation.PROCESS:
         return
     if user is not None:
@@ -104,23 +107,26 @@ def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, s
         kernel.restrict_file_system(readable, [scratch, "/dev/shm", "/dev/null"])
 
 
-def _limit(limits: Limits) -> None:
-    def at_most(which: int, amount: int) -> None:
-        hard = resource.getrlimit(which)[1]
-        amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(which, (amount, amount))
+def _at_most(which: int, amount: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(which, (amount, amount))
 
+
+def _limit(limits: Limits) -> None:
     megabyte = 1024 * 1024
-    at_most(resource.RLIMIT_CORE, 0)
-    at_most(resource.RLIMIT_CPU, int(limits.cpu_seconds) + 1)
-    at_most(resource.RLIMIT_FSIZE, limits.files_mb * megabyte)
-    at_most(resource.RLIMIT_NOFILE, 4096)
+    _at_most(resource.RLIMIT_CORE, 0)
+    _at_most(resource.RLIMIT_CPU, int(limits.cpu_seconds) + 1)
+    _at_most(resource.RLIMIT_FSIZE, limits.files_mb * megabyte)
+    _at_most(resource.RLIMIT_NOFILE, 4096)
     if sys.platform == "linux":
         # The true limit is on the whole tree and the watcher keeps it. This one is for what is too quick for a watcher;
         # it counts address space, of which threads reserve much that they never touch: so it is wide.
-        at_most(resource.RLIMIT_AS, _address_space() + 4 * limits.memory_mb * megabyte)
-        at_most(resource.RLIMIT_NPROC, limits.processes)
+        _at_most(resource.RLIMIT_AS, _address_space() + 4 * limits.memory_mb * megabyte)
+        # Where memory runs out nevertheless, the kernel shall end the call and nothing else.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _address_space() -> int:

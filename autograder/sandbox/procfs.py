@@ -91,6 +91,15 @@ def root_of(pid: int) -> Path:
     return Path(f"{_PROC}/{pid}/root")
 
 
+def shared_kib(pid: int) -> int:
+    """Memory of a process that is shared and lies in no file: segments, and mappings without a name (Linux)."""
+    try:
+        with open(f"{_PROC}/{pid}/status", "rb") as stream:
+            return int(stream.read().partition(b"\nRssShmem:")[2].split(maxsplit=1)[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def loopback_bytes(pid: int) -> int:
     """Bytes that the loopback of a process's network namespace has carried."""
     try:

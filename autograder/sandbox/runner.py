@@ -144,7 +144,8 @@ def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, 
     module_name, function_name = request["module"], request["function"]
     try:
         module = importlib.import_module(module_name)
-        arguments, named = wire.decode(request["arguments"], _resolve) if function_name else ((), {})
+        for name in request["imports"]:
+            importlib.import_module(name)
     except BaseException as error:
         send({"kind": "import_failed", **describe(error, request["files"], code)})
         return
@@ -158,7 +159,7 @@ def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, 
         return
     returned = wire.frame(wire.encode({"kind": "returned"}))
     send({"kind": "ready"})
-    _next_frame(channel, frames)  # the starting gun
+    arguments, named = wire.decode(wire.decode(_next_frame(channel, frames))["arguments"], _resolve)
     try:
         try:
             value = function(*arguments, **named)

@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.errors import SandboxError
 from autograder.records import Limits
-from autograder.sandbox import kernel, procfs, wire
+from autograder.sandbox import kernel, procfs, remains, wire
 from autograder.sandbox.call import Call, Ending, Observer, Outcome
 
 #: How often a running call is looked at, in seconds.
@@ -24,6 +24,7 @@ IMPORT_SECONDS = 10.0
 #: Messages that may wait to be read: the module is there, the call has returned, its answer.
 MOST_WAITING = 3
 _MIB = 1024  # KiB
+_LOOKS_PER_SHARED = 16
 _NO_QUESTION = "The process sent an answer that it was not asked for."
 
 
@@ -76,6 +77,8 @@ class RunningCall:
         self._at_return: procfs.Snapshot | None = None
         self._exited_late: set[int] = set()
         self._loopback = 0
+        self._looks = 0
+        self._shared = 0
         self._segments_before: frozenset[str] = frozenset()
 
     def their_descriptors(self) -> list[int]:
@@ -127,7 +130,7 @@ class RunningCall:
                 "files": call.files,
                 "module": call.module,
                 "function": call.function,
-                "arguments": wire.encode([list(call.arguments), call.named]),
+                "imports": sorted(_modules_named(call.arguments) | _modules_named(call.named)),
             }
         )
         hello = self._hello()
@@ -145,7 +148,8 @@ class RunningCall:
         started = time.monotonic()
         if self._observer is not None:
             self._observer.started(self._outcome.caller, before)
-        self._send({"kind": "go"})
+        # What to compute goes in with the starting gun: code that runs at import has nothing to compute beforehand.
+        self._send({"arguments": wire.encode([list(call.arguments), call.named])})
         deadline = started + self._limits.wall_seconds
         if call.function:
             self._next(deadline, "the call took longer than", expected="returned")
@@ -246,10 +250,18 @@ class RunningCall:
             kernel.let_exit(self._gate, notification)
 
     def _keep_limits(self, snapshot: procfs.Snapshot) -> None:
-        memory = sum(process.memory_kib for process in snapshot.processes.values())
+        processes = snapshot.processes.values()
+        if sum(len(process.threads) for process in processes) > self._limits.processes:
+            most = f"the {self._limits.processes} processes and threads that it may"
+            raise _Over(Ending.CRASHED, f"It started more than {most}.")
+        if self._looks % _LOOKS_PER_SHARED == 0:
+            # Costs more than the rest. Of several processes mostly one and the same, and so not added up.
+            self._shared = max((procfs.shared_kib(process.pid) for process in processes), default=0)
+        self._looks += 1
+        memory = self._shared + sum(process.memory_kib for process in processes)
         if memory > self._limits.memory_mb * _MIB:
             raise _Over(Ending.CRASHED, f"It used more memory than the {self._limits.memory_mb} MiB that it may.")
-        run = sum(run for process in snapshot.processes.values() for run, _ in process.threads.values())
+        run = sum(run for process in processes for run, _ in process.threads.values())
         if run > self._limits.cpu_seconds * 1e9:
             raise _Over(
                 Ending.TIMEOUT, f"It used more than the {self._limits.cpu_seconds:g} s of CPU time that it may."
@@ -356,7 +368,9 @@ class RunningCall:
             now = procfs.snapshot(self._warden)
             process = now.processes.get(caller)
             if process is None or not process.alive:
-                raise _Over(Ending.CRASHED, "The process ended when it had answered, before what it left could be seen.")
+                raise _Over(
+                    Ending.CRASHED, "The process ended when it had answered, before what it left could be seen."
+                )
             extra = len(process.threads) - threads_before
             if extra <= 0 or time.monotonic() > deadline:
                 break
@@ -364,29 +378,20 @@ class RunningCall:
         self._outcome.surviving |= self._exited_late - {caller}
         self._outcome.surviving_threads = max(0, extra)
         self._outcome.segments = tuple(sorted(self._segments() - self._segments_before))
-        # Python's own helpers keep their sockets in folders of this name for as long as they live.
-        files = _names(self._root() / self._scratch[1:] / "tmp")
-        self._outcome.files = tuple(sorted(name for name in files if not name.startswith("pymp-")))
-
-    def _root(self) -> Path:
-        """Where the call's file system begins, as the grader sees it."""
-        return procfs.root_of(self._outcome.caller) if procfs.LINUX else Path("/")
+        self._outcome.files = tuple(sorted(remains.temporary_files(caller, self._scratch)))
 
     def _segments(self) -> frozenset[str]:
-        return _names(self._root() / "dev/shm", (self._root() / self._scratch[1:]).stat().st_uid)
+        try:
+            return remains.segments(self._outcome.caller, self._scratch)
+        except OSError:
+            raise _Over(Ending.CRASHED, self._death() or "The process ended while it was looked at.") from None
 
 
-def _names(folder: Path, owner: int | None = None) -> frozenset[str]:
-    """Names in a folder that a submission may have tampered with: a link in its place is not followed."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return frozenset()
-    try:
-        with os.scandir(descriptor) as entries:
-            found = [entry for entry in entries if owner is None or entry.stat(follow_symlinks=False).st_uid == owner]
-        return frozenset(entry.name for entry in found)
-    except OSError:
-        return frozenset()
-    finally:
-        os.close(descriptor)
+def _modules_named(value: object) -> set[str]:
+    """The modules of all functions that ``value`` refers to: imported before the clock starts."""
+    if isinstance(value, wire.Function):
+        return {value.module}
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return set().union(
+        *(_modules_named(item) for item in inside if isinstance(item, wire.Function | dict | list | tuple))
+    )

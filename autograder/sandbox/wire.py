@@ -15,6 +15,13 @@ import msgpack
 #: The largest answer that the grader reads, in bytes.
 MAX_FRAME = 32 * 1024 * 1024
 
+#: Bytes of the largest integer: Python itself refuses to print one of more than 4300 digits.
+_LARGEST_INTEGER = 1024
+#: Sizes of an array that a frame could hold are smaller.
+_LARGEST_SIZE = 2**25
+#: Tuples within tuples (and what else is an extension): each costs the decoder 45 KiB of its stack.
+DEEPEST = 24
+
 _LENGTH = struct.Struct(">Q")
 _TUPLE, _ARRAY, _BIG_INT, _FUNCTION, _COMPLEX = 1, 2, 3, 4, 5
 _ARRAY_KINDS = "biufc"
@@ -40,8 +47,14 @@ def encode(value: object) -> bytes:
     Raises:
         WireError: It holds something that is not plain data; the text names its type.
     """
+    return _pack(value, 0)
+
+
+def _pack(value: object, depth: int) -> bytes:
+    if depth > DEEPEST:
+        raise WireError("it is nested too deeply")
     try:
-        return bytes(msgpack.packb(value, default=_encode_other, strict_types=True))
+        return bytes(msgpack.packb(value, default=lambda other: _encode_other(other, depth + 1), strict_types=True))
     except WireError:
         raise
     except RecursionError:
@@ -57,20 +70,32 @@ def decode(data: bytes, resolve: Callable[[Function], object] | None = None) -> 
         WireError: The bytes are not what :func:`encode` makes.
     """
 
+    depth = 0
+
     def extension(code: int, payload: bytes) -> object:
+        nonlocal depth
+        if depth == DEEPEST:
+            raise WireError("it is nested too deeply")
+        depth += 1
+        try:
+            return known_extension(code, payload)
+        finally:
+            depth -= 1
+
+    def known_extension(code: int, payload: bytes) -> object:
         match code:
             case 1:
                 return tuple(_unpack(payload, extension))
             case 2:
                 return _decode_array(payload, extension)
-            case 3:
+            case 3 if len(payload) <= _LARGEST_INTEGER:
                 return int.from_bytes(payload, "big", signed=True)
             case 4 if resolve is not None:
                 module, name = _unpack(payload, extension)
                 return resolve(Function(module, name))
             case 5:
                 return complex(*_unpack(payload, extension))
-        raise WireError(f"an extension of the unknown type {code}")
+        raise WireError(f"an extension of the type {code} that is none")
 
     try:
         return _unpack(data, extension)
@@ -115,15 +140,17 @@ class FrameReader:
 
 
 def _unpack(data: bytes, extension: Callable[[int, bytes], object]) -> Any:
-    return msgpack.unpackb(data, ext_hook=extension, strict_map_key=False, raw=False)
+    return msgpack.unpackb(data, ext_hook=extension, strict_map_key=False, raw=False, timestamp=1)
 
 
-def _encode_other(value: Any) -> object:
+def _encode_other(value: Any, depth: int) -> object:
     # Called for all that MessagePack does not know by its exact type, subclasses too.
     kind = type(value)
     if kind is tuple:
-        return msgpack.ExtType(_TUPLE, encode(list(value)))
+        return msgpack.ExtType(_TUPLE, _pack(list(value), depth))
     if kind is int:
+        if value.bit_length() >= 8 * _LARGEST_INTEGER:
+            raise WireError(f"it holds an integer of {value.bit_length():,} bits")
         return msgpack.ExtType(_BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
     if kind is complex:
         return msgpack.ExtType(_COMPLEX, encode([value.real, value.imag]))
@@ -169,7 +196,7 @@ def _decode_array(payload: bytes, extension: Callable[[int, bytes], object]) -> 
     name, shape, data = _unpack(payload, extension)
     if type(name) is not str or type(data) is not bytes or type(shape) is not list or len(shape) > 32:
         raise WireError("an array that is none")
-    if not all(type(size) is int and 0 <= size < 2**48 for size in shape):
+    if not all(type(size) is int and 0 <= size <= _LARGEST_SIZE for size in shape):
         raise WireError("an array of impossible shape")
     dtype = np.dtype(name)
     if dtype.kind not in _ARRAY_KINDS or dtype.itemsize * math.prod(shape) != len(data):

@@ -6,59 +6,95 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-Outcome = dict[str, Any]
-#: The fields of an interleavings.Case, of which spawned children know nothing.
-Case = dict[str, Any]
+Report = dict[str, Any]
 #: Longer than two threads need to come to the same place, on any machine. Only who never comes makes others wait for it.
 PATIENCE = 2.5
 
 _LOST = "A balance was computed from a number that another thread had changed meanwhile. Which lines belong together?"
 _CHECK = "What was true when it was checked was not true any more when it was acted on. Which lines belong together?"
 _SEEN = "Others can look at any moment, also in the middle of what you do. What do they see there?"
+_ONCE = "Reading the balance, calling the function (once!) and storing its result belong together for all others."
+_ITSELF = "Source and target may be the same account: what is done twice then?"
+_RAISED = "When the function raises, the balance stays, and whatever update has taken is given back."
+_COUNTER = "counter.value += 1 reads and writes. Which lock do all processes that count share?"
+
+
+class _Double:
+    """A function for update. Counts how often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, balance: int) -> int:
+        self.calls += 1
+        return 2 * balance
+
+
+def _no(_balance: int) -> int:
+    raise ValueError("no")
 
 
 def _case(
-    calls: dict[str, Callable[..., object]],
+    calls: tuple[str, ...],
     balances: tuple[int, ...],
-    *allowed: Outcome,
+    *ends: dict[str, Any],
     uses: tuple[str, ...],
     lesson: str = _LOST,
     answers: bool = True,
-) -> Case:
-    """Threads that make `calls` on the accounts a, b, c; the outcome is the balances, and the answers in their order."""
+) -> dict[str, Any]:
+    """An interleavings.Case: threads that make `calls`, one each, on accounts with these balances, called a, b, c.
+
+    It may end in one of `ends`: the balances, and (if asked for) what the calls answered, in their order. Each `double`
+    in the calls is called once.
+    """
+    names = [*"abc"[: len(balances)], "double", "counter"]
+    doubles = sum(call.count("double") for call in calls)
 
     def setup(race: ModuleType) -> tuple[Any, ...]:
-        return tuple(race.Account(balance) for balance in balances)
+        return (*(race.Account(balance) for balance in balances), _Double(), _Counter())
 
-    def outcome(results: list[object], *accounts: Any) -> Outcome:
-        ends: Outcome = {name: account.balance for name, account in zip("abc", accounts, strict=False)}
-        return {**ends, "answers": results} if answers else ends
+    def outcome(results: list[object], *shared: Any) -> dict[str, Any]:
+        *accounts, double, counter = shared
+        end: dict[str, Any] = {name: account.balance for name, account in zip(names, accounts, strict=False)}
+        if not accounts:
+            end["counter"] = counter.get_obj().value
+        if answers:
+            end["answers"] = results
+        if doubles:
+            end["calls of double"] = double.calls
+        return end
 
-    return dict(
-        calls=tuple(calls),
-        setup=setup,
-        workers=tuple(calls.values()),
-        outcome=outcome,
-        allowed=allowed,
-        uses=uses,
-        lesson=lesson,
-    )
+    return {
+        "calls": calls,
+        "setup": setup,
+        "workers": tuple(_worker(call, names) for call in calls),
+        "outcome": outcome,
+        "allowed": tuple({**end, **({"calls of double": doubles} if doubles else {})} for end in ends),
+        "uses": uses,
+        "lesson": lesson,
+    }
 
 
-def _explore(challenge: str, *cases: Case) -> dict[str, Any]:
-    from autograder.measure import interleavings
+def _worker(call: str, names: list[str]) -> Callable[..., object]:
+    for function in ("transfer(", "add_many("):
+        call = call.replace(function, f"race.{function}")
+    worker: Callable[..., object] = eval(f"lambda race, {', '.join(names)}: {call}", {"no": _no})
+    return worker
 
-    # Breaks without locks, however an account is made: both see enough money. Shows that the explorer sees the code.
-    take = {"a.withdraw(80)": lambda race, a: a.withdraw(80), "a.withdraw(90)": lambda race, a: a.withdraw(90)}
+
+def _explore(challenge: str, *cases: dict[str, Any]) -> Report:
+    from autograder.measure import interleavings  # spawned children, which import this too, do not have it
+
+    # Breaks without locks, however an account is made: both see enough money. So the explorer can see the code.
     proof = _case(
-        take,
+        ("a.withdraw(80)", "a.withdraw(90)"),
         (100,),
         {"a": 20, "answers": [True, False]},
         {"a": 10, "answers": [False, True]},
         uses=("withdraw",),
     )
-    made = [interleavings.Case(**case) for case in (*cases, proof)]
-    return interleavings.explore("race", made[:-1], challenge, made[-1])
+    *made, shown = (interleavings.Case(**case) for case in (*cases, proof))
+    return interleavings.explore("race", made, challenge, shown)
 
 
 # -- one thread
@@ -81,20 +117,20 @@ def alone() -> list[object]:
 # -- threads that meet; each of these is explored
 
 
-def deposits(*, challenge: str) -> dict[str, Any]:
+def deposits(*, challenge: str) -> Report:
     """Two deposits on one account."""
-    calls = {"a.deposit(5)": lambda race, a: a.deposit(5), "a.deposit(7)": lambda race, a: a.deposit(7)}
-    return _explore(challenge, _case(calls, (0,), {"a": 12}, uses=("deposit",), answers=False))
+    return _explore(
+        challenge,
+        _case(("a.deposit(5)", "a.deposit(7)"), (0,), {"a": 12}, uses=("deposit",), answers=False),
+    )
 
 
-def withdrawals(*, challenge: str) -> dict[str, Any]:
+def withdrawals(*, challenge: str) -> Report:
     """Two withdrawals where there is enough for one, and one that meets the deposit that it needs."""
-    twice = {"a.withdraw(80)": lambda race, a: a.withdraw(80), "a.withdraw(70)": lambda race, a: a.withdraw(70)}
-    late = {"a.withdraw(80)": lambda race, a: a.withdraw(80), "a.deposit(50)": lambda race, a: a.deposit(50)}
     return _explore(
         challenge,
         _case(
-            twice,
+            ("a.withdraw(80)", "a.withdraw(70)"),
             (100,),
             {"a": 20, "answers": [True, False]},
             {"a": 30, "answers": [False, True]},
@@ -102,7 +138,7 @@ def withdrawals(*, challenge: str) -> dict[str, Any]:
             lesson=_CHECK,
         ),
         _case(
-            late,
+            ("a.withdraw(80)", "a.deposit(50)"),
             (50,),
             {"a": 20, "answers": [True, None]},
             {"a": 100, "answers": [False, None]},
@@ -111,61 +147,43 @@ def withdrawals(*, challenge: str) -> dict[str, Any]:
     )
 
 
-class _Doubling:
-    """A function for update that counts how often it was called."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, balance: int) -> int:
-        self.calls += 1
-        return 2 * balance
-
-
-def updates(*, challenge: str) -> dict[str, Any]:
+def updates(*, challenge: str) -> Report:
     """update meets update, deposit and withdraw."""
-
-    def setup(race: ModuleType) -> tuple[Any, ...]:
-        return race.Account(10), _Doubling(), _Doubling()
-
-    both = dict(
-        calls=("a.update(double)", "a.update(double)"),
-        setup=setup,
-        workers=(lambda race, a, one, two: a.update(one), lambda race, a, one, two: a.update(two)),
-        outcome=lambda results, a, one, two: {
-            "a": a.balance,
-            "answers": results,
-            "calls of double": [one.calls, two.calls],
-        },
-        allowed=(
-            {"a": 40, "answers": [20, 40], "calls of double": [1, 1]},
-            {"a": 40, "answers": [40, 20], "calls of double": [1, 1]},
-        ),
-        uses=("update",),
-        lesson="Reading the balance, calling the function (once!) and storing its result belong together for all others.",
-    )
-    calls = {"a.update(double)": lambda race, a: a.update(_Doubling()), "a.deposit(5)": lambda race, a: a.deposit(5)}
-    deposit = _case(
-        calls,
-        (10,),
-        {"a": 25, "answers": [20, None]},
-        {"a": 30, "answers": [30, None]},
-        uses=("update", "deposit"),
-    )
-    calls = {"a.update(double)": lambda race, a: a.update(_Doubling()), "a.withdraw(8)": lambda race, a: a.withdraw(8)}
-    withdraw = _case(
-        calls, (10,), {"a": 12, "answers": [20, True]}, {"a": 4, "answers": [4, True]}, uses=("update", "withdraw")
-    )
-    return _explore(challenge, both, deposit, withdraw)
-
-
-def transfers(*, challenge: str) -> dict[str, Any]:
-    """A transfer meets whatever else uses one of its accounts."""
-    move = {"transfer(a, b, 80)": lambda race, a, b: race.transfer(a, b, 80)}
     return _explore(
         challenge,
         _case(
-            {**move, "a.withdraw(70)": lambda race, a, b: a.withdraw(70)},
+            ("a.update(double)", "a.update(double)"),
+            (10,),
+            {"a": 40, "answers": [20, 40]},
+            {"a": 40, "answers": [40, 20]},
+            uses=("update",),
+            lesson=_ONCE,
+        ),
+        _case(
+            ("a.update(double)", "a.deposit(5)"),
+            (10,),
+            {"a": 25, "answers": [20, None]},
+            {"a": 30, "answers": [30, None]},
+            uses=("update", "deposit"),
+            lesson=_ONCE,
+        ),
+        _case(
+            ("a.update(double)", "a.withdraw(8)"),
+            (10,),
+            {"a": 12, "answers": [20, True]},
+            {"a": 4, "answers": [4, True]},
+            uses=("update", "withdraw"),
+            lesson=_ONCE,
+        ),
+    )
+
+
+def transfers(*, challenge: str) -> Report:
+    """A transfer meets whatever else uses one of its accounts."""
+    return _explore(
+        challenge,
+        _case(
+            ("transfer(a, b, 80)", "a.withdraw(70)"),
             (100, 0),
             {"a": 20, "b": 80, "answers": [True, False]},
             {"a": 30, "b": 0, "answers": [False, True]},
@@ -173,13 +191,13 @@ def transfers(*, challenge: str) -> dict[str, Any]:
             lesson=_CHECK,
         ),
         _case(
-            {**move, "b.deposit(5)": lambda race, a, b: b.deposit(5)},
+            ("transfer(a, b, 80)", "b.deposit(5)"),
             (100, 0),
             {"a": 20, "b": 85, "answers": [True, None]},
             uses=("transfer", "deposit"),
         ),
         _case(
-            {**move, "a.update(double)": lambda race, a, b: a.update(_Doubling())},
+            ("transfer(a, b, 80)", "a.update(double)"),
             (100, 0),
             {"a": 40, "b": 80, "answers": [True, 40]},
             {"a": 120, "b": 80, "answers": [True, 200]},
@@ -188,132 +206,151 @@ def transfers(*, challenge: str) -> dict[str, Any]:
     )
 
 
-def opposite_transfers(*, challenge: str) -> dict[str, Any]:
+def opposite_transfers(*, challenge: str) -> Report:
     """Two transfers between the same accounts, there and back."""
-    calls = {
-        "transfer(a, b, 3)": lambda race, a, b: race.transfer(a, b, 3),
-        "transfer(b, a, 4)": lambda race, a, b: race.transfer(b, a, 4),
-    }
-    return _explore(
-        challenge, _case(calls, (10, 10), {"a": 11, "b": 9, "answers": [True, True]}, uses=("transfer",))
-    )
-
-
-def any_order(*, challenge: str) -> dict[str, Any]:
-    """Three threads whose work commutes: there is one end."""
-    calls = {
-        "a.deposit(10)": lambda race, a, b: a.deposit(10),
-        "transfer(a, b, 30)": lambda race, a, b: race.transfer(a, b, 30),
-        "b.update(add_one)": lambda race, a, b: b.update(lambda balance: balance + 1),
-    }
-    return _explore(
-        challenge,
-        _case(calls, (100, 0), {"a": 80, "b": 31}, uses=("deposit", "transfer", "update"), answers=False),
-    )
-
-
-def observers(*, challenge: str) -> dict[str, Any]:
-    """Somebody looks while money moves."""
-
-    def look(race: ModuleType, a: Any, b: Any) -> list[int]:
-        there = b.balance
-        return [there, a.balance]
-
-    def looked(move: str, mover: Callable[..., object], balances: tuple[int, int], *allowed: list[int]) -> Case:
-        return dict(
-            calls=(move, "b.balance, then a.balance"),
-            setup=lambda race: tuple(race.Account(balance) for balance in balances),
-            workers=(mover, look),
-            outcome=lambda results, a, b: {"seen": results[1]},
-            allowed=tuple({"seen": seen} for seen in allowed),
-            uses=("transfer",) if "transfer" in move else (),
-            lesson=_SEEN,
-        )
-
-    return _explore(
-        challenge,
-        looked("transfer(a, b, 60)", lambda race, a, b: race.transfer(a, b, 60), (100, 0), [0, 100], [0, 40], [60, 40]),
-        looked("transfer(a, b, 60)", lambda race, a, b: race.transfer(a, b, 60), (50, 0), [0, 50]),
-        looked("a.withdraw(60)", lambda race, a, b: a.withdraw(60), (50, 0), [0, 50]),
-        looked("a.update(double)", lambda race, a, b: a.update(_Doubling()), (50, 0), [0, 50], [0, 100]),
-    )
-
-
-def raising(*, challenge: str) -> dict[str, Any]:
-    """A function that raises within update meets a deposit."""
-
-    def fails(race: ModuleType, a: Any) -> None:
-        def function(balance: int) -> int:
-            raise ValueError("no")
-
-        try:
-            a.update(function)
-        except ValueError:
-            pass
-
-    calls = {"a.update(raises)": fails, "a.deposit(5)": lambda race, a: a.deposit(5)}
-    lesson = "When function raises, the balance stays, and whatever update has taken is given back."
-    return _explore(
-        challenge, _case(calls, (10,), {"a": 15}, uses=("update", "deposit"), lesson=lesson, answers=False)
-    )
-
-
-def to_itself(*, challenge: str) -> dict[str, Any]:
-    """transfer(a, a, ...) meets a deposit."""
-    lesson = "Source and target may be the same account: what of it is done twice then?"
-    enough = {"transfer(a, a, 1)": lambda race, a: race.transfer(a, a, 1), "a.deposit(5)": lambda race, a: a.deposit(5)}
-    short = {"transfer(a, a, 99)": lambda race, a: race.transfer(a, a, 99), "a.deposit(5)": lambda race, a: a.deposit(5)}
-    return _explore(
-        challenge,
-        _case(enough, (10,), {"a": 15, "answers": [True, None]}, uses=("transfer",), lesson=lesson),
-        _case(short, (10,), {"a": 15, "answers": [False, None]}, uses=("transfer",), lesson=lesson),
-    )
-
-
-def ring(*, challenge: str) -> dict[str, Any]:
-    """Three transfers in a ring."""
-    calls = {
-        "transfer(a, b, 1)": lambda race, a, b, c: race.transfer(a, b, 1),
-        "transfer(b, c, 2)": lambda race, a, b, c: race.transfer(b, c, 2),
-        "transfer(c, a, 3)": lambda race, a, b, c: race.transfer(c, a, 3),
-    }
-    return _explore(
-        challenge,
-        _case(calls, (5, 5, 5), {"a": 7, "b": 4, "c": 4, "answers": [True, True, True]}, uses=("transfer",)),
-    )
-
-
-def scarce(*, challenge: str) -> dict[str, Any]:
-    """Transfers compete for what is there, and share a target."""
-    compete = {
-        "transfer(a, b, 80)": lambda race, a, b, c: race.transfer(a, b, 80),
-        "transfer(a, c, 70)": lambda race, a, b, c: race.transfer(a, c, 70),
-    }
-    share = {
-        "transfer(a, c, 40)": lambda race, a, b, c: race.transfer(a, c, 40),
-        "transfer(b, c, 50)": lambda race, a, b, c: race.transfer(b, c, 50),
-    }
-    needed = {
-        "transfer(a, b, 80)": lambda race, a, b, c: race.transfer(a, b, 80),
-        "b.withdraw(80)": lambda race, a, b, c: b.withdraw(80),
-    }
     return _explore(
         challenge,
         _case(
-            compete,
+            ("transfer(a, b, 3)", "transfer(b, a, 4)"),
+            (10, 10),
+            {"a": 11, "b": 9, "answers": [True, True]},
+            uses=("transfer",),
+        ),
+    )
+
+
+def any_order(*, challenge: str) -> Report:
+    """Three threads whose work commutes: there is one end."""
+    return _explore(
+        challenge,
+        _case(
+            ("a.deposit(10)", "transfer(a, b, 30)", "b.withdraw(20)"),
+            (100, 50),
+            {"a": 80, "b": 60, "answers": [None, True, True]},
+            uses=("deposit", "transfer", "withdraw"),
+        ),
+    )
+
+
+def observers(*, challenge: str) -> Report:
+    """Somebody looks, first at b, while money moves."""
+    return _explore(
+        challenge,
+        _case(
+            ("transfer(a, b, 60)", "(b.balance, a.balance)"),
+            (100, 0),
+            *({"a": 40, "b": 60, "answers": [True, seen]} for seen in ([0, 100], [0, 40], [60, 40])),
+            uses=("transfer",),
+            lesson=_SEEN,
+        ),
+        _case(
+            ("transfer(a, b, 60)", "(b.balance, a.balance)"),
+            (50, 0),
+            {"a": 50, "b": 0, "answers": [False, [0, 50]]},
+            uses=("transfer",),
+            lesson=_SEEN,
+        ),
+        _case(
+            ("a.withdraw(60)", "a.balance"),
+            (50,),
+            {"a": 50, "answers": [False, 50]},
+            uses=("withdraw",),
+            lesson=_SEEN,
+        ),
+        _case(
+            ("a.update(double)", "a.balance"),
+            (50,),
+            *({"a": 100, "answers": [100, seen]} for seen in (50, 100)),
+            uses=("update",),
+            lesson=_SEEN,
+        ),
+    )
+
+
+def raising(*, challenge: str) -> Report:
+    """A function that raises within update meets a deposit."""
+    return _explore(
+        challenge,
+        _case(
+            ("a.update(no)", "a.deposit(5)"),
+            (10,),
+            {"a": 15},
+            uses=("update", "deposit"),
+            lesson=_RAISED,
+            answers=False,
+        ),
+    )
+
+
+def to_itself(*, challenge: str) -> Report:
+    """transfer(a, a, ...) meets a deposit."""
+    return _explore(
+        challenge,
+        *(
+            _case(
+                (f"transfer(a, a, {amount})", "a.deposit(5)"),
+                (10,),
+                {"a": 15, "answers": [enough, None]},
+                uses=("transfer",),
+                lesson=_ITSELF,
+            )
+            for amount, enough in ((1, True), (99, False))
+        ),
+    )
+
+
+def ring(*, challenge: str) -> Report:
+    """Three transfers in a ring."""
+    return _explore(
+        challenge,
+        _case(
+            ("transfer(a, b, 1)", "transfer(b, c, 2)", "transfer(c, a, 3)"),
+            (5, 5, 5),
+            {"a": 7, "b": 4, "c": 4, "answers": [True, True, True]},
+            uses=("transfer",),
+        ),
+    )
+
+
+def scarce(*, challenge: str) -> Report:
+    """Transfers compete for what is there, share a target, and bring what another needs."""
+    return _explore(
+        challenge,
+        _case(
+            ("transfer(a, b, 80)", "transfer(a, c, 70)"),
             (100, 0, 0),
             {"a": 20, "b": 80, "c": 0, "answers": [True, False]},
             {"a": 30, "b": 0, "c": 70, "answers": [False, True]},
             uses=("transfer",),
             lesson=_CHECK,
         ),
-        _case(share, (40, 50, 1), {"a": 0, "b": 0, "c": 91, "answers": [True, True]}, uses=("transfer",)),
         _case(
-            needed,
-            (80, 0, 0),
-            {"a": 0, "b": 0, "c": 0, "answers": [True, True]},
-            {"a": 0, "b": 80, "c": 0, "answers": [True, False]},
+            ("transfer(a, c, 40)", "transfer(b, c, 50)"),
+            (40, 50, 1),
+            {"a": 0, "b": 0, "c": 91, "answers": [True, True]},
+            uses=("transfer",),
+        ),
+        _case(
+            ("transfer(a, b, 80)", "b.withdraw(80)"),
+            (80, 0),
+            {"a": 0, "b": 0, "answers": [True, True]},
+            {"a": 0, "b": 80, "answers": [True, False]},
             uses=("transfer", "withdraw"),
+        ),
+    )
+
+
+def counting(*, challenge: str) -> Report:
+    """Two count on one counter."""
+    return _explore(
+        challenge,
+        _case(
+            ("add_many(counter, 2)", "add_many(counter, 1)"),
+            (),
+            {"counter": 3},
+            uses=("add_many",),
+            lesson=_COUNTER,
+            answers=False,
         ),
     )
 
@@ -356,20 +393,6 @@ class _Counter:
         self._cell.value = value
 
 
-def counting(*, challenge: str) -> dict[str, Any]:
-    """Two count on one counter."""
-    case = dict(
-        calls=("add_many(counter, 2)", "add_many(counter, 1)"),
-        setup=lambda race: (_Counter(),),
-        workers=(lambda race, counter: race.add_many(counter, 2), lambda race, counter: race.add_many(counter, 1)),
-        outcome=lambda results, counter: {"counter": counter.get_obj().value},
-        allowed=({"counter": 3},),
-        uses=("add_many",),
-        lesson="counter.value += 1 reads and writes. Which lock do all processes that count share?",
-    )
-    return _explore(challenge, case)
-
-
 class _Meddled:
     """A Value on which another counts too, just before each write: whenever the Value's own lock is free."""
 
@@ -401,7 +424,7 @@ class _Meddled:
 
     @value.setter
     def value(self, value: int) -> None:
-        # In a thread of its own: the lock knows its holder by process and thread.
+        # In a thread of its own: the lock tells its holder by process and thread.
         other = threading.Thread(target=self._meddle)
         other.start()
         other.join()

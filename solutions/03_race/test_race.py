@@ -2,23 +2,38 @@
 
 import pytest
 
-from autograder.checks import assert_clean, expect_type
+from autograder.checks import assert_clean, expect_type, shorten
 
 
 @pytest.mark.points(0.5)
 def test_one_thread(driver):
     """One thread by itself gets the right answers."""
-    seen = expect_type(driver.alone(), list, "a list of what the calls gave")
-    told = (
-        ["Account().balance", "Account(100).balance, of an account called rich", "rich.deposit(20)", "rich.balance"]
-        + ["rich.withdraw(50)", "rich.balance", "rich.withdraw(71)", "rich.balance", "rich.withdraw(70)", "rich.balance"]
-        + ["update(lambda balance: balance * 3) of an account with 5, called other", "other.balance"]
-        + ["transfer(other, rich, 16)", "other.balance", "rich.balance"]
-        + ["transfer(other, rich, 15)", "other.balance", "rich.balance"]
+    told_and_right = (
+        ("Account().balance", 0),
+        ("Account(100).balance", 100),
+        ("deposit(20) then", None),
+        ("the balance then", 120),
+        ("withdraw(50) then", True),
+        ("the balance then", 70),
+        ("withdraw(71) then", False),
+        ("the balance then", 70),
+        ("withdraw(70) then", True),
+        ("the balance then", 0),
+        ("update(lambda balance: balance * 3) of an account with 5", 15),
+        ("its balance then", 15),
+        ("transfer(source, target, 16) from an account with 15 to an empty one", False),
+        ("source.balance then", 15),
+        ("target.balance then", 0),
+        ("transfer(source, target, 15) then", True),
+        ("source.balance then", 0),
+        ("target.balance then", 15),
     )
-    right = [0, 100, None, 120, True, 70, False, 70, True, 0, 15, 15, False, 15, 0, True, 0, 15]
-    for call, expected, actual in zip(told, right, seen, strict=False):
-        assert expected == actual, f"{call} gave {actual!r}; right is {expected!r}. No second thread is needed for that."
+    seen = expect_type(driver.alone(), list, "a list of what the calls gave")
+    assert len(seen) == len(told_and_right), "The driver did not answer as it does."
+    for (call, expected), actual in zip(told_and_right, seen, strict=True):
+        assert expected == actual, (
+            f"{call} gave {shorten(actual)}; right is {expected}.\nNo second thread is needed for that: begin with one."
+        )
 
 
 @pytest.mark.points(0.75)

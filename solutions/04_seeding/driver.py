@@ -24,8 +24,11 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 #: What the machine says it has, wherever the checks run: a pool of as many processes as cores shows.
 CORES = 9
 
+# Should a submission use the fork server, then it imports torch once and not in every worker.
+multiprocessing.set_forkserver_preload(["torch"])
+
 #: Between one worker's start (or answer) and the next, in seconds.
-STEP = 0.2
+STEP = 0.15
 
 
 # -- the plain calls --------------------------------------------------------------------------------------
@@ -127,17 +130,28 @@ def _has_text(value: object) -> bool:
 # -- late workers -----------------------------------------------------------------------------------------
 
 
-def draw_with_late_starts(seed: int, n_workers: int, n_samples: int, method: str) -> Any:
-    """`draw` where the worker that was started first begins last."""
-    with _late_forks(n_workers), _late_spawns(n_workers):
+def draw_with_late_starts(seed: int, n_workers: int, n_samples: int) -> Any:
+    """`draw`, forked, where the worker that was started first begins last.
+
+    Those that look for work (in a pool) do so in the opposite order, and then in the opposite of that.
+    """
+    with _late_forks(n_workers), _late_calls("get recv", n_workers, rounds=2, step=2 * STEP):
         import seeding
 
-        return seeding.draw(seed, n_workers, n_samples, start_method=method)
+        return seeding.draw(seed, n_workers, n_samples, start_method="fork")
+
+
+def draw_with_late_spawns(seed: int, n_workers: int, n_samples: int) -> Any:
+    """`draw`, spawned, where the worker that was started first begins last."""
+    with _late_spawns(n_workers):
+        import seeding
+
+        return seeding.draw(seed, n_workers, n_samples, start_method="spawn")
 
 
 def draw_with_late_answers(seed: int, n_workers: int, n_samples: int) -> Any:
     """`draw`, forked, where the worker that is ready first answers last."""
-    with _late_answers(n_workers):
+    with _late_calls("put send", n_workers, rounds=1, step=STEP):
         import seeding
 
         return seeding.draw(seed, n_workers, n_samples, start_method="fork")
@@ -145,7 +159,7 @@ def draw_with_late_answers(seed: int, n_workers: int, n_samples: int) -> Any:
 
 @contextlib.contextmanager
 def _late_forks(n_workers: int) -> Iterator[None]:
-    """The r-th child to be forked sleeps for n_workers - 1 - r steps before it does anything."""
+    """Of n_workers children the first to be forked sleeps for n_workers - 1 steps, the last not at all."""
     caller = os.getpid()
     forks = 0
     active = True
@@ -189,36 +203,39 @@ def _late_spawns(n_workers: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _late_answers(n_workers: int) -> Iterator[None]:
-    """The a-th answer of all children waits for n_workers - 1 - a steps before it is sent."""
+def _late_calls(names: str, n_workers: int, rounds: int, step: float) -> Iterator[None]:
+    """In each of its first calls (`rounds`) of such methods of queues and pipes a child waits.
+
+    Of n_workers children the first to come waits for n_workers - 1 steps, the last not at all.
+    """
     caller = os.getpid()
-    answers = multiprocessing.get_context("fork").Value("i", 0)
+    arrived = multiprocessing.get_context("fork").Array("i", rounds)
+    own = 0
 
     def late(plain: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(plain)
-        def send(*args: Any, **kwargs: Any) -> Any:
-            if os.getpid() != caller:
-                with answers.get_lock():
-                    before = answers.value
-                    answers.value += 1
-                time.sleep(STEP * max(0, n_workers - 1 - before))
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal own
+            if os.getpid() != caller and own < rounds:
+                with arrived.get_lock():
+                    before = arrived[own]
+                    arrived[own] += 1
+                own += 1
+                time.sleep(step * max(0, n_workers - 1 - before))
             return plain(*args, **kwargs)
 
-        return send
+        return call
 
-    # Before a queue's own lock is taken: behind it nobody could overtake.
-    places: list[tuple[Any, str]] = [
-        (Connection, "send"),
-        (multiprocessing.queues.Queue, "put"),
-        (multiprocessing.queues.SimpleQueue, "put"),
-    ]
-    plain_ones = [getattr(owner, name) for owner, name in places]
-    for (owner, name), plain in zip(places, plain_ones, strict=True):
+    # All of these wait before they take a queue's own lock: behind it nobody could overtake.
+    owners: list[Any] = [Connection, multiprocessing.queues.Queue, multiprocessing.queues.SimpleQueue]
+    places = [(owner, name) for owner in owners for name in names.split() if hasattr(owner, name)]
+    plain_ones = [(owner, name, getattr(owner, name)) for owner, name in places]
+    for owner, name, plain in plain_ones:
         setattr(owner, name, late(plain))
     try:
         yield
     finally:
-        for (owner, name), plain in zip(places, plain_ones, strict=True):
+        for owner, name, plain in plain_ones:
             setattr(owner, name, plain)
 
 

@@ -46,10 +46,10 @@ def _draw_row(connection, stream, n_samples):
 
 
 def noise(seed, n_items, n_workers):
-    """Draw one standard normal number per item, in n_workers processes: an array of shape (n_items,), float64.
+    """Draw one standard normal number per item in n_workers processes: an array of shape (n_items,), float64.
 
-    Item i depends on (seed, i) alone: the result is the same for every n_workers, and its first k items are the
-    same for every n_items >= k. Seed 1 is not seed 0 shifted.
+    Item i depends on (seed, i) alone: the result is the same for every n_workers, and its first k items are
+    the same for every n_items >= k. Seed 1 is not seed 0 shifted.
 
     No process is left when noise returns or raises.
     """
@@ -76,7 +76,7 @@ def seed_worker(worker_id):
     ### BEGIN SOLUTION
     import torch
 
-    # The loader draws a new base seed every epoch, and has seeded torch and random with base + worker_id already.
+    # The loader draws a new base every epoch and has seeded torch and random with base + worker_id already.
     worker = torch.utils.data.get_worker_info()
     base = worker.seed - worker_id
     worker.dataset.rng = np.random.default_rng([base, worker_id])

@@ -117,9 +117,7 @@ def expect_epochs(value, n_epochs, n_items, batch_size):
             f"{n_items} items in batches of {batch_size}: the batches have the sizes {sizes}."
         )
         items = np.array([item for batch in epoch for item in batch])
-        assert items.shape == (n_items, 5), (
-            "The items came out of the loader in another form than they went in."
-        )
+        assert items.shape == (n_items, 5), "The loader gives the items another form than the dataset."
         assert sorted(items[:, INDEX]) == list(range(n_items)), (
             f"An epoch must give each item once; it gave {items[:, INDEX].astype(int).tolist()}."
         )
@@ -222,7 +220,7 @@ def test_rows_are_drawn_in_worker_processes(driver, measured):
     )
     own = [row for row in range(n_workers) if np.isin(array[row], drawn_by_caller).all()]
     assert len(own) <= 1, (
-        f"{len(seen.processes)} processes were started, but rows {own} were drawn in the one that called draw.\n"
+        f"{len(seen.processes)} processes were started, but rows {own} were drawn in the calling one.\n"
         "What should reach a worker is what it needs to draw its row, not the row."
     )
 
@@ -260,26 +258,28 @@ def test_draw_is_the_same_run_after_run(submission, driver):
         first,
         second,
         ("one run", "another run"),
-        "Between the two, the time, the process ids, the salt of hash(), the state of the global generators and\n"
-        "the number of earlier calls have changed. Which of them do the streams depend on?",
+        "Between the two, the time, the process ids, the salt of hash(), the state of global generators and the\n"
+        "number of earlier calls have changed. Which of them do the streams depend on?",
     )
 
 
 @pytest.mark.points(0.5)
 @pytest.mark.kind("determinism")
 @pytest.mark.needs("test_draw_gives_one_row_per_worker")
-def test_draw_is_the_same_under_fork_and_spawn(submission):
+def test_draw_is_the_same_under_fork_and_spawn(submission, driver):
     """Both start methods give the same array."""
     forked = expect_numbers(submission.draw(8, 2, 50, start_method="fork"), (2, 50), "draw(8, 2, 50)")
     other = expect_numbers(submission.draw(9, 2, 50, start_method="fork"), (2, 50), "draw(9, 2, 50)")
     expect_seed_matters(forked, other, "draw")
-    spawned = submission.draw(8, 2, 50, start_method="spawn")
+    # Spawned workers are dear where each imports torch: the one call also has the second begin first.
+    spawned = driver.draw_with_late_spawns(8, 2, 50)
     expect_numbers(spawned, (2, 50), "draw(8, 2, 50, start_method='spawn')")
     expect_same(
         forked,
         spawned,
         ("fork", "spawn"),
-        "A forked worker inherits the parent's variables and generators, a spawned one starts afresh.",
+        "A forked worker inherits the parent's variables and generators, a spawned one starts afresh.\n"
+        "(Also, worker 0 began later than worker 1 in the second run. That must change nothing.)",
     )
 
 
@@ -417,13 +417,13 @@ def test_the_second_epoch_differs_from_the_first(driver):
 @pytest.mark.points(0.5)
 @pytest.mark.kind("cleanup")
 @pytest.mark.needs("test_draw_gives_one_row_per_worker", "test_noise_is_standard_normal")
-def test_nothing_is_left_behind(submission):
+def test_nothing_is_left_behind(submission, driver):
     """Every process has ended when draw and noise return."""
-    for call, seen in (
-        ("draw(5, 3, 100)", submission.observe("draw", 5, 3, 100, start_method="fork")),
-        ("noise(5, 30, 3)", submission.observe("noise", 5, 30, 3)),
+    for seen in (
+        submission.observe("draw", 5, 3, 100, start_method="fork"),
+        driver.observe("noises", [(5, 30, 3)]),
     ):
-        expect_type(seen.value, np.ndarray, f"the array of {call}")
+        _ = seen.value  # it must not have raised
         assert_clean(seen)
 
 
@@ -440,8 +440,7 @@ def test_who_starts_or_ends_first_changes_nothing(submission, driver):
     expect_seed_matters(plain, other, "draw")
     for late, what in (
         (driver.draw_with_late_answers(31, 3, 40), "first ready, last to answer"),
-        (driver.draw_with_late_starts(31, 3, 40, "fork"), "first started, last to begin"),
-        (driver.draw_with_late_starts(31, 3, 40, "spawn"), "the same, spawned"),
+        (driver.draw_with_late_starts(31, 3, 40), "first started, last to begin"),
     ):
         expect_same(
             plain,
@@ -452,7 +451,7 @@ def test_who_starts_or_ends_first_changes_nothing(submission, driver):
 
 
 @pytest.mark.points(0.5)
-@pytest.mark.needs("test_draw_gives_one_row_per_worker")
+@pytest.mark.needs("test_draw_gives_one_row_per_worker", "test_draw_is_standard_normal")
 def test_streams_stay_apart_for_other_seeds_and_sizes(driver):
     """Long rows, many workers, other numbers of workers: the streams stay apart."""
     calls = [(0, 12, 400), (1, 12, 400), (0, 6, 400), (1, 3, 400), (2, 3, 400), (3, 2, 400), (17, 3, 10_000)]
@@ -468,7 +467,7 @@ def test_streams_stay_apart_for_other_seeds_and_sizes(driver):
     for (seed, n_workers, n_samples), array in zip(calls[:2], arrays[:2], strict=True):
         correlation = np.corrcoef(array) - np.eye(n_workers)
         assert np.abs(correlation).max() < 5.5 / math.sqrt(n_samples), (
-            f"Two rows of draw({seed}, {n_workers}, {n_samples}) are correlated: {np.abs(correlation).max():.3f}."
+            f"Two rows of draw({seed}, {n_workers}, {n_samples}) correlate: {np.abs(correlation).max():.3f}."
         )
 
 
@@ -495,7 +494,7 @@ def test_noise_depends_on_seed_and_item_alone(driver):
         ("one run", "another run"),
         "Time, process ids, the salt of hash() and the global generators were others.",
     )
-    (spawned,) = noises(driver, [(14, 60, 2)], "spawn")
+    (spawned,) = noises(driver, [(14, 60, 1)], "spawn")
     expect_same(
         arrays[0],
         spawned,
@@ -581,9 +580,7 @@ def test_loader_works_with_spawned_workers(driver):
 def test_seed_worker_runs_in_every_worker(driver):
     """make_loader has seed_worker called in every worker."""
     called = expect_type(driver.workers_set_up(3, 3), list[int], "ids of workers")
-    assert called == [0, 1, 2], (
-        f"Of the workers 0, 1 and 2 of a loader, seed_worker ran in {called or 'none'}."
-    )
+    assert called == [0, 1, 2], f"Of the loader's workers 0, 1 and 2, seed_worker ran in {called or 'none'}."
 
 
 @pytest.mark.points(0.25)
@@ -602,7 +599,7 @@ def test_no_more_processes_than_asked_for(submission, driver, measured):
         )
         assert_clean(seen)
     for seen in (
-        submission.observe("draw", 5, 2, 10, start_method="spawn"),
+        submission.observe("draw", 5, 1, 10, start_method="spawn"),
         driver.observe("epochs", 1, 8, 2, 2),
     ):
         assert_clean(seen)

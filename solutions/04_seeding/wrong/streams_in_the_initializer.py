@@ -1,5 +1,5 @@
 # fails: test_who_starts_or_ends_first_changes_nothing
-# mistake: a pool's workers take streams from a queue when they start, whatever row they draw then
+# mistake: a stream for each process of a pool: which of them draws row r, and how many rows, is chance
 import multiprocessing
 
 import numpy as np
@@ -9,22 +9,19 @@ from torch.utils.data import DataLoader
 
 def draw(seed, n_workers, n_samples, start_method="spawn"):
     context = multiprocessing.get_context(start_method)
-    streams = context.SimpleQueue()
-    for stream in np.random.SeedSequence(seed).spawn(n_workers):
-        streams.put(stream)
-    barrier = context.Barrier(n_workers)
-    with context.Pool(n_workers, initializer, (streams, barrier)) as pool:
+    started = context.Value("i", 0)
+    with context.Pool(n_workers, initialize, (started, seed)) as pool:
         return np.array(pool.map(draw_row, [n_samples] * n_workers, chunksize=1))
 
 
-def initializer(streams, barrier):
-    global rng, together
-    rng = np.random.default_rng(streams.get())
-    together = barrier
+def initialize(started, seed):
+    global rng
+    with started.get_lock():
+        rng = np.random.default_rng([seed, started.value])
+        started.value += 1
 
 
 def draw_row(n_samples):
-    together.wait()  # one row each
     return rng.standard_normal(n_samples)
 
 

@@ -1,0 +1,53 @@
+"""What a call leaves in memory segments and temporary files, seen from outside."""
+
+import os
+from pathlib import Path
+
+from autograder.sandbox import procfs
+
+#: How Python's libraries name their segments.
+_SEGMENTS = ("psm_", "torch_", "sem.mp-")
+#: Python's own helpers keep their sockets in folders of this name for as long as they live.
+_HELPERS_FOLDER = "pymp-"
+
+
+def segments(caller: int, scratch: str) -> frozenset[str]:
+    """Names of the shared memory that the processes of a call made, and perhaps others before it.
+
+    Raises:
+        OSError: The caller is gone.
+    """
+    if not procfs.LINUX:
+        return frozenset()
+    folder = _root(caller) / "dev/shm"
+    owner = (_root(caller) / scratch[1:]).stat().st_uid
+    shared = owner == os.geteuid() and folder.stat().st_dev == Path("/dev/shm").stat().st_dev
+    # Beside other programs of the same user, only what Python's libraries name can be told to be the call's.
+    return frozenset(name for name in _names(folder, owner) if not shared or name.startswith(_SEGMENTS))
+
+
+def temporary_files(caller: int, scratch: str) -> frozenset[str]:
+    """Names of what lies in the call's folder for temporary files."""
+    found = _names(_root(caller) / scratch[1:] / "tmp")
+    return frozenset(name for name in found if not name.startswith(_HELPERS_FOLDER))
+
+
+def _root(pid: int) -> Path:
+    """Where the file system that a process sees can be read from outside."""
+    return procfs.root_of(pid) if procfs.LINUX else Path("/")
+
+
+def _names(folder: Path, owner: int | None = None) -> frozenset[str]:
+    """Names in a folder that a submission may have tampered with: a link in its place is not followed."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return frozenset()
+    try:
+        with os.scandir(descriptor) as entries:
+            found = [entry for entry in entries if owner is None or entry.stat(follow_symlinks=False).st_uid == owner]
+        return frozenset(entry.name for entry in found)
+    except OSError:
+        return frozenset()
+    finally:
+        os.close(descriptor)
