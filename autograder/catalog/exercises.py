@@ -72,6 +72,11 @@ class ExerciseFolder:
         return self._optional("driver.py")
 
     @property
+    def yardstick(self) -> Path | None:
+        """What runs in a sandbox without the submission: how fast it can go, or what is right, where that is computed."""
+        return self._optional("yardstick.py")
+
+    @property
     def stub(self) -> Path | None:
         """What students get in place of the solution, where it is more than a ``NotImplementedError``."""
         return self._optional("stub.py")

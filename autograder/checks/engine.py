@@ -124,8 +124,9 @@ class Grading:
     def pytest_internalerror(self, excrepr: object) -> None:
         self.faults.append(str(excrepr))
 
-    def pytest_keyboard_interrupt(self) -> None:
-        self.interrupted = True
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # pytest's own word for "cannot go on", as after a file that cannot be loaded, is a KeyboardInterrupt too.
+        self.interrupted = type(excinfo.value) is KeyboardInterrupt
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

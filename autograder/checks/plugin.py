@@ -47,7 +47,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     except (InconclusiveError, SandboxError) as problem:
         pyfuncitem.stash.get(MEASURED, {}).clear()
         if isinstance(problem, SandboxError):
-            judged: Subject = pyfuncitem.funcargs["subject"]
+            judged = pyfuncitem.funcargs["subject"]
+            assert isinstance(judged, Subject)
             judged.renew_sandbox()
         pyfuncitem.obj(**arguments)
     return True
@@ -72,6 +73,12 @@ def submission(subject: Subject) -> RemoteModule:
 def driver(subject: Subject) -> RemoteModule:
     """The exercise's driver.py, which runs in the sandbox too."""
     return subject.driver
+
+
+@pytest.fixture
+def yardstick(subject: Subject) -> RemoteModule:
+    """The exercise's yardstick.py, in a sandbox where the submission is not: what it gives can be relied on."""
+    return subject.yardstick
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from autograder.checks.asserts import assert_clean, fail, inconclusive, shorten
+from autograder.checks.asserts import assert_clean, fail, fingerprint, inconclusive, shorten
 from autograder.errors import GraderError, SubmissionFailure, SubmissionTimeoutError
 from autograder.measure.observation import Observation
 from autograder.measure.sequential import MOST_PAIRS, Decision, Estimate, judge
@@ -115,8 +115,15 @@ def _equal(expected: Any, actual: Any) -> str | None:
         if len(actual) != len(expected):
             return f"Expected {len(expected)} results, found {len(actual)}."
         pairs = enumerate(zip(expected, actual, strict=True))
-        index = next((index for index, (left, right) in pairs if left != right), None)
+        index = next((index for index, (left, right) in pairs if not _same(left, right)), None)
         if index is None:
             return None
         return f"Result {index} should be {shorten(expected[index])} and is {shorten(actual[index])}."
-    return None if expected == actual else f"Expected {shorten(expected)}, found {shorten(actual)}."
+    return None if _same(expected, actual) else f"Expected {shorten(expected)}, found {shorten(actual)}."
+
+
+def _same(expected: Any, actual: Any) -> bool:
+    try:
+        return hasattr(expected, "dtype") == hasattr(actual, "dtype") and bool(expected == actual)
+    except ValueError:  # arrays somewhere inside, which know no single truth
+        return fingerprint(expected) == fingerprint(actual)

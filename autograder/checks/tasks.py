@@ -1,7 +1,7 @@
 """What is to be graded, and the sandboxes that the grading shares."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -87,14 +87,6 @@ class Subject:
     task: Task
     sandboxes: Sandboxes
     _problem: str | None = None
-    _files: dict[str, bytes] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        exercise = self.task.folder.exercise
-        self._files = {exercise.module_file: self.task.submission.source.encode()}
-        driver: Path | None = self.task.folder.driver
-        if driver is not None:
-            self._files[driver.name] = read_own(driver).encode()
 
     @property
     def submission(self) -> RemoteModule:
@@ -103,8 +95,14 @@ class Subject:
 
     @property
     def driver(self) -> RemoteModule:
-        """The exercise's driver."""
+        """The exercise's driver, with the student's module beside it."""
         return self._module("driver")
+
+    @property
+    def yardstick(self) -> RemoteModule:
+        """The exercise's yardstick, with the driver beside it and no submission anywhere near."""
+        folder = self.task.folder
+        return self._remote("yardstick", _read(folder.driver, folder.yardstick))
 
     def import_problem(self) -> str:
         """Why the submission cannot be imported, or nothing. Found out once."""
@@ -117,5 +115,15 @@ class Subject:
         self.sandboxes.renew(self.task.folder.exercise)
 
     def _module(self, name: str) -> RemoteModule:
+        folder = self.task.folder
+        return self._remote(
+            name, {folder.exercise.module_file: self.task.submission.source.encode(), **_read(folder.driver)}
+        )
+
+    def _remote(self, name: str, files: dict[str, bytes]) -> RemoteModule:
         exercise = self.task.folder.exercise
-        return RemoteModule(lambda: self.sandboxes.of(exercise), self._files, name, exercise.limits)
+        return RemoteModule(lambda: self.sandboxes.of(exercise), files, name, exercise.limits)
+
+
+def _read(*paths: Path | None) -> dict[str, bytes]:
+    return {path.name: read_own(path).encode() for path in paths if path is not None}

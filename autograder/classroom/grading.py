@@ -77,7 +77,8 @@ class Journal:
         submission = task.submission
         for text in (submission.student, str(submission.path.absolute()), submission.source, submission.problem):
             digest.update(text.encode() + b"\0")
-        for path in (task.folder.tests, task.folder.driver, task.folder.path / "exercise.toml"):
+        folder = task.folder
+        for path in (folder.tests, folder.driver, folder.yardstick, folder.path / "exercise.toml"):
             digest.update(path.read_bytes() if path is not None else b"")
         return digest.hexdigest()
 

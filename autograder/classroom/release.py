@@ -65,8 +65,7 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
         "exercise.toml": _as_it_is(folder.path / "exercise.toml"),
         "README.md": _as_it_is(folder.path / "README.md"),
     }
-    if folder.driver:
-        files[folder.driver.name] = _as_it_is(folder.driver)
+    files |= {path.name: _as_it_is(path) for path in (folder.driver, folder.yardstick) if path is not None}
     return {name: text.encode() for name, text in files.items()}
 
 

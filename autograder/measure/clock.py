@@ -7,8 +7,9 @@ interval in which its threads ran for ``r`` and were kept waiting for ``d`` woul
 counts whole. So a lock, a pipe and the GIL stay visible, and neighbours on the machine, or too few cores, do
 not.
 
-The kernel books a delay when the thread at last gets its core. It is spread back over the time in which it
-arose: ``d`` seconds booked at time ``t`` lie in the interval from ``t - d`` to ``t``.
+The kernel books a delay when the thread at last gets its core, and a run when it ticks. Both are spread back over
+the time in which they arose, and since one thread cannot run and wait at the same time, a delay lies before the run
+that ended it.
 """
 
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from autograder.sandbox import Snapshot
 
 _NS = 1e-9
+#: A thread is looked at a moment after the time that its snapshot bears: what does not fit goes back this much further.
+_SLACK = 0.02
 
 
 @dataclass(slots=True)
@@ -24,6 +27,8 @@ class _Interval:
     end: float
     run: float = 0.0
     delay: float = 0.0
+    #: How much of it is accounted for, by thread.
+    used: dict[tuple[int, int], float] = field(default_factory=dict)
 
     @property
     def corrected(self) -> float:
@@ -55,15 +60,14 @@ class CorrectedClock:
         """What was counted up to now."""
         if snapshot.at <= self._at:
             return
-        interval = _Interval(self._at, snapshot.at)
-        self._intervals.append(interval)
+        self._intervals.append(_Interval(self._at, snapshot.at))
         self._at = snapshot.at
         for process in snapshot.processes.values():
             for thread, (run, delay) in process.threads.items():
                 run_before, delay_before = self._last.get((process.pid, thread), (0, 0))
                 self._last[process.pid, thread] = (run, delay)
-                interval.run += max(0, run - run_before) * _NS
-                self._spread(max(0, delay - delay_before) * _NS)
+                booked = max(0, run - run_before) * _NS, max(0, delay - delay_before) * _NS
+                self._spread((process.pid, thread), *booked)
 
     def cpu_seconds(self, pid: int | None = None) -> float:
         """CPU time that all threads, or those of one process, have used since the start."""
@@ -90,10 +94,17 @@ class CorrectedClock:
         longest = max((run - self._first_run.get(key, 0) for key, (run, _) in self._last.items()), default=0) * _NS
         return max(longest, sum(interval.corrected for interval in self._intervals))
 
-    def _spread(self, delay: float) -> None:
+    def _spread(self, thread: tuple[int, int], run: float, delay: float) -> None:
+        earliest = self._at - run - delay - _SLACK
         for interval in reversed(self._intervals):
-            if delay <= 0:
+            if run + delay <= 0 or interval.end < earliest:
                 return
-            here = min(delay, interval.end - interval.start)
-            interval.delay += here
-            delay -= here
+            used = interval.used.get(thread, 0.0)
+            room = max(0.0, interval.end - interval.start - used)
+            run_here = min(run, room)
+            delay_here = min(delay, room - run_here)
+            interval.run += run_here
+            interval.delay += delay_here
+            interval.used[thread] = used + run_here + delay_here
+            run -= run_here
+            delay -= delay_here

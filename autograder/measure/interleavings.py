@@ -14,6 +14,7 @@ sandbox, beside student code, and is imported before it.
 import importlib
 import importlib.util
 import itertools
+import random
 import secrets
 import sys
 import time
@@ -29,12 +30,16 @@ from frontrun import _tracing
 from frontrun._dpor_runtime import runner as dpor_runner
 
 from autograder.measure import guard, primitives, schedules
-from autograder.measure.schedules import WAITS, Execution, Plan, Recorder, SharedNames
+from autograder.measure.schedules import LEAVES, WAITS, Execution, Plan, Recorder, SharedNames
 
 #: Executions of a case with one switch, of dpor, and with two switches.
-MOST_SINGLE, MOST_DPOR, MOST_DOUBLE = 600, 150, 800
+MOST_SINGLE, MOST_DPOR, MOST_DOUBLE = 150, 60, 150
+#: To show that code hangs on its locks, fewer will do.
+MOST_PERMISSIVE_DOUBLE, MOST_PERMISSIVE_STEPS = 150, 600
 #: Real seconds after which a case is given up undecided: far more than one takes on a loaded machine.
 MOST_SECONDS = 8.0
+#: What a line of the report says of itself.
+_KINDS = {WAITS: "waits", LEAVES: "leaves"}
 
 _getframe = sys._getframe
 
@@ -81,11 +86,18 @@ def explore(module: str, cases: Sequence[Case], challenge: str = "10", proof: Ca
     examine, proves, canary, findings = explorer.examine, explorer.breaks_without_locks, _canary, watch.findings
     _tracing.set_active_trace_filter(_Filter(watch.traces))
     student = importlib.import_module(module)
+    if changed := findings():
+        return {"cases": [], "canaries": "", "findings": changed}
     reports = []
+    shown: bool | None = None
     for case in cases:
         report = examine(case, student)
         if report["verdict"] == "holds":
-            report["proof"] = proves(case, student) or (proof is not None and proves(proof, student))
+            report["proof"] = proves(case, student, 1)
+            if not report["proof"] and proof is not None:
+                if shown is None:
+                    shown = proves(proof, student, 2)
+                report["proof"] = shown
         reports.append(report)
         if report["verdict"] != "holds":
             break
@@ -150,7 +162,7 @@ class _Witness:
         return frame.f_lineno if frame is not None else 0
 
 
-@dataclass
+@dataclass(eq=False)
 class _End:
     """How one execution ended."""
 
@@ -160,6 +172,8 @@ class _End:
     execution: Execution = field(default_factory=Execution)
     holds: list[tuple[int, int, int]] = field(default_factory=list)
     waits: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: The thread that went first.
+    first: int = 0
 
 
 class _Explorer:
@@ -167,7 +181,8 @@ class _Explorer:
 
     def __init__(self, own_file: str, source: str, watch: guard.Guard) -> None:
         self.blind: list[str] = []
-        self.recorder = Recorder(own_file, SharedNames(source), watch.see)
+        self._untraced = self._tried = False
+        self.recorder = Recorder(own_file, SharedNames(source), watch)
         self._witness = _Witness(own_file, self.recorder)
         name = f"end_{secrets.token_hex(4)}"
         space: dict[str, Any] = {}
@@ -179,14 +194,16 @@ class _Explorer:
         self._deadline = time.monotonic() + MOST_SECONDS
         self.recorder.covered.clear()
         self._count = 0
-        sequential: list[_End] = []
-        bad = self._single_switches(case, student, sequential)
+        self._tried = False
+        tried: list[_End] = []
+        bad = self._single_switches(case, student, tried)
         undecided = ""
         if bad is None:
-            found, undecided = self._dpor(case, student)
+            # Threads that try in vain and try again are more than dpor can see through.
+            found, undecided = (None, "tries in vain") if self._tried else self._dpor(case, student)
             if found is not None or undecided:
                 # Two switches show what dpor found in fewer lines, or look where it cannot.
-                bad = self._double_switches(case, student, sequential) or found
+                bad = self._double_switches(case, student, tried, MOST_DOUBLE) or found
                 undecided = ""
         if bad is None and time.monotonic() > self._deadline:
             undecided = "there was not enough time"
@@ -207,70 +224,78 @@ class _Explorer:
             report |= {
                 "verdict": bad.verdict,
                 "outcome": bad.outcome,
-                "alone": any(bad is end for end in sequential),
-                "lines": [[thread, line, what == WAITS] for thread, line, what in bad.execution.lines if line],
+                "alone": _one_after_the_other(bad.execution),
+                "lines": [[thread, line, _KINDS.get(what, "")] for thread, line, what in bad.execution.lines if line],
                 "holds": [list(hold) for hold in bad.holds],
                 "waits": [[thread, *wait] for thread, wait in sorted(bad.waits.items())],
             }
         return report
 
-    def breaks_without_locks(self, case: Case, student: ModuleType) -> bool:
+    def breaks_without_locks(self, case: Case, student: ModuleType, switches: int) -> bool:
         """Whether the case goes wrong where nothing blocks, though each thread by itself does right."""
         primitives.state.permissive = True
         try:
-            sequential: list[_End] = []
-            bad = self._single_switches(case, student, sequential)
-            return bad is not None and bad.verdict == "broken" and all(bad is not end for end in sequential)
+            tried: list[_End] = []
+            bad = self._single_switches(case, student, tried)
+            if bad is None and switches > 1:
+                bad = self._double_switches(case, student, tried, MOST_PERMISSIVE_DOUBLE)
+            return bad is not None and bad.verdict != "stuck" and bad not in tried[: len(case.workers)]
         finally:
             primitives.state.permissive = False
 
     # -- searches
 
-    def _single_switches(self, case: Case, student: ModuleType, sequential: list[_End]) -> _End | None:
+    def _single_switches(self, case: Case, student: ModuleType, tried: list[_End]) -> _End | None:
         for first in range(len(case.workers)):
-            sequential.append(self._once(case, student, {}, first))
-            if sequential[-1].verdict:
-                return sequential[-1]
-        plans = (
-            (first, {step: other})
-            for first, end in enumerate(sequential)
-            for step, other in _switches(end.execution, 0)
-        )
-        return self._try(case, student, itertools.islice(plans, MOST_SINGLE))
+            tried.append(self._once(case, student, {}, first))
+            if tried[-1].verdict:
+                return tried[-1]
+        plans = [(first, plan) for first, end in enumerate(tried) for plan in _more(end.execution)]
+        return self._try(case, student, plans, MOST_SINGLE, tried)
 
-    def _double_switches(self, case: Case, student: ModuleType, sequential: list[_End]) -> _End | None:
-        def plans() -> Iterator[tuple[int, Plan]]:
-            for first, end in enumerate(sequential):
-                for step, other in _switches(end.execution, 0):
-                    once = self._once(case, student, {step: other}, first)
-                    for later, third in _switches(once.execution, step + 1):
-                        yield first, {step: other, later: third}
+    def _double_switches(self, case: Case, student: ModuleType, tried: list[_End], most: int) -> _End | None:
+        plans = [(end.first, plan) for end in tried[len(case.workers) :] for plan in _more(end.execution)]
+        return self._try(case, student, plans, most, [])
 
-        return self._try(case, student, itertools.islice(plans(), MOST_DOUBLE))
-
-    def _try(self, case: Case, student: ModuleType, plans: Iterator[tuple[int, Plan]]) -> _End | None:
+    def _try(
+        self, case: Case, student: ModuleType, plans: list[tuple[int, Plan]], most: int, tried: list[_End]
+    ) -> _End | None:
+        if len(plans) > most:
+            plans = random.Random(0).sample(plans, most)
         for first, plan in plans:
-            end = self._once(case, student, plan, first)
-            if end.verdict:
-                return end
+            tried.append(self._once(case, student, plan, first))
+            if tried[-1].verdict:
+                return tried[-1]
             if time.monotonic() > self._deadline:
                 break
         return None
 
     def _once(self, case: Case, student: ModuleType, plan: Plan, first: int) -> _End:
         # Threads that try, fail and try again can keep in step for ever by bad luck: not by bad luck three times.
-        for seed in range(3):
+        permissive = primitives.state.permissive
+        for seed in range(1 if permissive else 3):
             self._count += 1
             self._witness.fresh()
             self.recorder.fresh()
             state, workers, results = self._prepare(case, student)
             with _Watching(self._witness):
-                execution = schedules.run(workers, plan, self.recorder, self._snapshot, first, seed)
+                execution = schedules.run(
+                    workers,
+                    plan,
+                    self.recorder,
+                    self._snapshot,
+                    first,
+                    seed,
+                    MOST_PERMISSIVE_STEPS if permissive else schedules.MOST_STEPS,
+                )
+            self._tried |= execution.tried
             if execution.trouble != "endless":
                 break
         if execution.trouble:
-            return _End(execution.trouble, {}, execution, self._held, self._waited)
-        return self._judge(case, state, results, execution)
+            return _End(execution.trouble, {}, execution, self._held, self._waited, first=first)
+        end = self._judge(case, state, results, execution)
+        end.first = first
+        return end
 
     def _dpor(self, case: Case, student: ModuleType) -> tuple[_End | None, str]:
         """What frontrun's dpor finds, and why it cannot tell where it cannot."""
@@ -326,6 +351,7 @@ class _Explorer:
     # -- one execution
 
     def _prepare(self, case: Case, student: ModuleType) -> tuple[tuple[Any, ...], list[Callable[[], None]], list[Any]]:
+        self._untraced = False
         state = case.setup(student)
         results: list[Any] = [None] * len(case.workers)
 
@@ -338,11 +364,13 @@ class _Explorer:
                 results[number] = f"raised {type(error).__name__}: {error}"
             self._last_line()
             if not self.recorder.lines or self.recorder.lines[-1][2] != self._last_line.__name__:
-                self.blind.append("tracing was off when a thread came to its end")
+                self._untraced = True
 
         return state, [lambda number=number: body(number) for number in range(len(case.workers))], results
 
     def _judge(self, case: Case, state: tuple[Any, ...], results: list[Any], execution: Execution) -> _End:
+        if self._untraced:
+            self.blind.append("tracing was off when a thread came to its end")
         primitives.state.alone = True
         try:
             outcome = _plain(case.outcome(results, *state))
@@ -382,13 +410,18 @@ def _plain(value: Any) -> Any:
     return f"an object of type {type(value).__name__}"
 
 
-def _switches(execution: Execution, start: int) -> Iterator[tuple[int, int]]:
-    """Where, from this step on, another thread could go on instead."""
-    for step in range(start, len(execution.steps)):
-        thread, ready = execution.steps[step]
+def _one_after_the_other(execution: Execution) -> bool:
+    turns = [thread for thread, _ in itertools.groupby(execution.lines, key=lambda line: line[0])]
+    return len(turns) == len(set(turns))
+
+
+def _more(execution: Execution) -> Iterator[Plan]:
+    """The plan of this execution with one more switch, after its last: once for each place and thread."""
+    start = max(execution.plan, default=-1) + 1
+    for step, (thread, ready) in enumerate(execution.steps[start:], start):
         for other in ready:
             if other != thread:
-                yield step, other
+                yield {**execution.plan, step: other}
 
 
 _CANARY = """\

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 #: A row of the table fits a terminal: this much for each thread.
-_WIDTH = {1: 70, 2: 38, 3: 26}
+_WIDTH = {1: 68, 2: 33, 3: 21}
 #: Of a thread's lines in a row, so many at its start and at its end are shown.
 _SHOWN = 4
 
@@ -55,7 +55,7 @@ class CaseReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     proof: bool
     outcome: dict[str, Any] = {}
     alone: bool = False
-    lines: list[tuple[int, int, bool]] = []
+    lines: list[tuple[int, int, Literal["", "waits", "leaves"]]] = []
     holds: list[tuple[int, int, int]] = []
     waits: list[tuple[int, int, int]] = []
 
@@ -63,7 +63,7 @@ class CaseReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the explorer says."""
 
-    cases: Annotated[list[CaseReport], msgspec.Meta(min_length=1)]
+    cases: list[CaseReport]
     canaries: str
     findings: list[str]
 
@@ -87,13 +87,14 @@ def judge(report: object, source: str, challenge: str) -> Judgement:
         "executions": sum(case.executions for case in checked.cases),
         "cases": len(checked.cases),
     }
-    last = checked.cases[-1]
-    if last.verdict in _STORIES:
-        return Judgement(Finding.BROKEN, _story(last, source.splitlines()), measured)
+    for case in checked.cases:
+        if case.verdict in _STORIES:
+            return Judgement(Finding.BROKEN, _story(case, source.splitlines()), measured)
     if problem := _tampered(checked, source, challenge):
         return Judgement(Finding.TAMPERED, f"{problem}. Solutions are judged as they are.", measured)
-    if reason := next((reason for case in checked.cases if (reason := _undecided(case))), ""):
-        return Judgement(Finding.UNDECIDED, f"{' | '.join(last.calls)}: {reason}.", measured)
+    for case in checked.cases:
+        if reason := _undecided(case):
+            return Judgement(Finding.UNDECIDED, f"{' and '.join(case.calls)}: {reason}.", measured)
     return Judgement(Finding.HOLDS, "", measured)
 
 
@@ -103,6 +104,8 @@ def judge(report: object, source: str, challenge: str) -> Judgement:
 def _tampered(report: Report, source: str, challenge: str) -> str:
     if report.findings:
         return f"The submission interferes with the explorer: {report.findings[0][:300]}"
+    if not report.cases:
+        return "The explorer explored nothing"
     if report.canaries != challenge:
         return "In the process of the submission, races are no longer told from correct code"
     bodies = _bodies(source)
@@ -145,7 +148,7 @@ _STORIES = {"broken", "deadlock", "endless", "held"}
 
 def _story(case: CaseReport, source: Sequence[str]) -> str:
     meeting = " and ".join(case.calls)
-    right = " or ".join(_outcome(outcome) for outcome in case.allowed[:3])
+    right = " or ".join([*(_outcome(outcome) for outcome in case.allowed[:2]), *["…"][: len(case.allowed) - 2]])
     match case.verdict:
         case "broken" if case.alone:
             head = [
@@ -205,13 +208,13 @@ def _table(case: CaseReport, source: Sequence[str]) -> list[str]:
     before: dict[int, int] = {}
     for thread, turn in groupby(case.lines, key=lambda row: row[0]):
         texts: list[tuple[int, str]] = []
-        for _, line, waits in turn:
+        for _, line, kind in turn:
             if not 0 < line <= len(source) or source[line - 1].lstrip().startswith(("def ", "@")):
                 continue
             text = source[line - 1].strip()
-            if waits:
+            if kind == "waits":
                 text = "… waits here"
-            elif text.startswith(("with ", "async with ")) and line < before.get(thread, 0):
+            elif kind == "leaves":
                 text = "(end of the with block)"
             elif not texts and line == before.get(thread):
                 text = f"… {text}"  # it was stopped within this line

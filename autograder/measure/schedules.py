@@ -20,17 +20,26 @@ from frontrun import _opcode_observer as observer
 from frontrun._real_threading import lock as real_lock
 from frontrun._virtual_clock import VirtualClock
 
+from autograder.measure.guard import Guard
+
 #: Steps that one execution may take, and the most that a thread takes in a row while others could run.
-MOST_STEPS = 20_000
+MOST_STEPS = 6_000
 PATIENCE = 400
+#: The same for a thread that has just tried in vain.
+SHORT_PATIENCE = 8
 #: Real seconds for an execution: longer means that a thread waits for something that nobody here controls.
 MOST_SECONDS = 4.0
 
+#: How threads of ours are called.
+_WORKER = "explored-"
+
 #: At this step, this thread goes on.
 Plan = dict[int, int]
-#: (thread, line of the student's file, function), and in place of the function where the thread begins to wait:
-WAITS = " waits"
+#: (thread, line of the student's file, what it does there: runs in a function of this name, or one of these)
 Line = tuple[int, int, str]
+WAITS, LEAVES = " waits", " leaves"
+#: Of an instruction: its line, whether it is a step, whether it shows that its line ran, whether it ends a with block.
+Instruction = tuple[int, bool, bool, bool]
 OnOpcode = Callable[[CodeType, int, FrameType, int], bool]
 
 
@@ -42,12 +51,15 @@ class Abandoned(BaseException):
 class Execution:
     """What one execution was like."""
 
+    plan: Plan = field(default_factory=dict)
     #: The lines in the order in which they ran, a line's own repetitions left out.
     lines: list[Line] = field(default_factory=list)
     #: The thread that came to each step, and those that could have gone on there.
     steps: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     #: "": all threads came to their end. Else "deadlock", "endless", or "stuck" (out of the explorer's reach).
     trouble: str = ""
+    #: Whether a thread tried for a lock in vain and went on without it.
+    tried: bool = False
 
 
 class SharedNames:
@@ -72,8 +84,8 @@ class SharedNames:
         #: Attributes may change by other means than assignment: then every one counts.
         self._indirect = bool(mentioned & {"__dict__", "__setattr__", "delattr", "eval", "exec", "setattr", "vars"})
 
-    def table(self, code: CodeType) -> dict[int, tuple[int, bool, bool]]:
-        """Of each instruction, by its offset: its line, whether it is a step, and whether it shows that its line ran.
+    def table(self, code: CodeType) -> dict[int, Instruction]:
+        """What there is to know of each instruction, by its offset.
 
         A line without steps has run when any instruction of it has; else the first step tells it, so that a
         line does not seem to have run when its thread was stopped before what matters.
@@ -81,12 +93,16 @@ class SharedNames:
         starts = dict(dis.findlinestarts(code))
         line = code.co_firstlineno
         rows = []
+        nones = 0
         for instruction in dis.get_instructions(code):
             line = starts.get(instruction.offset) or line
             is_step = self._is_step(instruction)
-            rows.append((instruction.offset, line, is_step, is_step or instruction.opname == "BEFORE_WITH"))
-        telling = {line for _, line, _, tells in rows if tells}
-        return {offset: (line, is_step, tells or line not in telling) for offset, line, is_step, tells in rows}
+            # A with block ends with the call of __exit__(None, None, None).
+            rows.append((instruction.offset, line, is_step, is_step and nones >= 3 and instruction.argval == 2))
+            if instruction.opname != "PRECALL":
+                nones = nones + 1 if instruction.opname == "LOAD_CONST" and instruction.argval is None else 0
+        telling = {line for _, line, is_step, _ in rows if is_step}
+        return {at: (line, is_step, is_step or line not in telling, ends) for at, line, is_step, ends in rows}
 
     def _is_step(self, instruction: dis.Instruction) -> bool:
         name = instruction.opname
@@ -100,6 +116,7 @@ class SharedNames:
 
 
 _STEPS = (
+    "BEFORE_WITH",
     "BINARY_SLICE",
     "BINARY_SUBSCR",
     "CALL",
@@ -120,15 +137,20 @@ _STEPS = (
 class Turns:
     """Decides who runs, in the words that frontrun's primitives use with a scheduler."""
 
-    def __init__(self, threads: int, plan: Plan, seed: int, on_trouble: Callable[[], None]) -> None:
-        self.execution = Execution()
+    def __init__(
+        self, threads: int, plan: Plan, seed: int, most_steps: int, on_trouble: Callable[[], None]
+    ) -> None:
+        self.execution = Execution(plan)
         self._on_trouble = on_trouble
         self.virtual_clock = VirtualClock()
         self._plan = plan
+        self._most_steps = most_steps
         self._alive = set(range(threads))
         self._running = -1
         self._in_a_row = 0
         self._limit = PATIENCE
+        #: Nothing has happened since the last step: another one now would be the same.
+        self._just_stepped = False
         self._random = random.Random(seed)
         #: What a thread waits for, and until when at most.
         self._blocked: dict[int, int] = {}
@@ -179,23 +201,27 @@ class Turns:
         if self.over:
             raise Abandoned
         here = len(self.execution.steps)
-        ready = tuple(other for other in sorted(self._alive) if other not in self._blocked)
+        # Who waits with a time limit can go on at any moment: when the time is up.
+        ready = tuple(other for other in sorted(self._alive) if other not in self._blocked or other in self._timed)
         self.execution.steps.append((thread, ready))
-        if here >= MOST_STEPS:
+        if here >= self._most_steps:
             self._abandon("endless")
         self._in_a_row += 1
         target = self._plan.get(here)
         if target is None and self._in_a_row > self._limit:
             target = self._another(thread)
         if target is not None and target != thread and target in ready:
+            if target in self._blocked:
+                self._time_is_up(target)
             self._hand_over(thread, target)
+        self._just_stepped = True
 
     def wait_for_turn(self, thread: int) -> bool:
         """``thread`` sleeps, or says that it can wait: others go first."""
         if self.over:
             raise Abandoned
         self.execution.steps.append((thread, (thread,)))
-        if len(self.execution.steps) > MOST_STEPS:
+        if len(self.execution.steps) > self._most_steps:
             self._abandon("endless")
         if (target := self._another(thread)) is not None:
             self._hand_over(thread, target)
@@ -203,7 +229,8 @@ class Turns:
 
     def before_sync_retry(self, thread: int) -> bool:
         """``thread`` is about to try a lock."""
-        self.step(thread)
+        if not self._just_stepped:
+            self.step(thread)
         return True
 
     def after_sync_retry(self, thread: int) -> None:
@@ -215,15 +242,19 @@ class Turns:
 
     def report(self, event: str, lock: int, _primitive: object) -> None:
         """What the primitives tell."""
+        self._just_stepped = False
         if event in ("lock_wait", "event_wait"):
             self._blocked[self._running] = lock
         elif event in ("lock_release", "event_set"):
             self._blocked = {thread: other for thread, other in self._blocked.items() if other != lock}
+        elif event == "lock_attempt_fail":
+            self._lose_patience()
 
     # -- waiting with a time limit: the time is up when nobody else can go on
 
     def add_timed_wait(self, thread: int, deadline: float | None = None, *, timeout: float = 0.0) -> float:
         """``thread`` waits until then at most."""
+        self.execution.tried = True
         self._timed[thread] = self.virtual_clock.now() + timeout if deadline is None else deadline
         return self._timed[thread]
 
@@ -235,6 +266,7 @@ class Turns:
         """``thread``'s time was up."""
         self._timed.pop(thread, None)
         self._blocked.pop(thread, None)
+        self._lose_patience()
 
     # -- who is next
 
@@ -246,16 +278,19 @@ class Turns:
         target = self._another(thread)
         if target is None and self._timed:
             target = min(self._timed, key=lambda other: (self._timed[other], other))
-            self.virtual_clock.advance_to(self._timed[target])
-            self._blocked.pop(target, None)
+            self._time_is_up(target)
         if target is None:
-            self.give_up("deadlock")
+            self.give_up("stuck" if _strangers() else "deadlock")
             if thread in self._alive:
                 raise Abandoned
         elif target == thread:
             self._running = thread
         else:
             self._wake(target)
+
+    def _time_is_up(self, thread: int) -> None:
+        self.virtual_clock.advance_to(self._timed[thread])
+        self._blocked.pop(thread, None)
 
     def _abandon(self, trouble: str) -> None:
         self.give_up(trouble)
@@ -265,7 +300,13 @@ class Turns:
         self._wake(target)
         self._wait(thread)
 
+    def _lose_patience(self) -> None:
+        self.execution.tried = True
+        self._limit = self._in_a_row + self._random.randrange(SHORT_PATIENCE)
+
     def _wake(self, target: int) -> None:
+        if self.over:
+            raise Abandoned
         self._in_a_row = 0
         # Turns of different lengths: threads that try and let go again must not keep in step for ever.
         self._limit = self._random.randrange(PATIENCE // 8, PATIENCE)
@@ -279,17 +320,26 @@ class Turns:
             raise Abandoned
 
 
+def _strangers() -> bool:
+    """Whether the student's code has threads of its own: they could still wake a worker that waits."""
+    return any(
+        thread is not threading.main_thread() and not thread.name.startswith(_WORKER)
+        for thread in threading.enumerate()
+    )
+
+
 class Recorder:
     """Remembers which lines ran and which code was entered, whichever engine steers."""
 
-    def __init__(self, own_file: str, names: SharedNames, see: Callable[[CodeType, FrameType], None]) -> None:
+    def __init__(self, own_file: str, names: SharedNames, watch: Guard) -> None:
         self._own_file = own_file
+        self.excuse = watch.excuse
         self.lines: list[Line] = []
         #: Every (line, function) that ran in any execution.
         self.covered: set[tuple[int, str]] = set()
         self._names = names
-        self._see = see
-        self._tables: dict[CodeType, dict[int, tuple[int, bool, bool]]] = {}
+        self._see = watch.see
+        self._tables: dict[CodeType, dict[int, Instruction]] = {}
 
     def fresh(self) -> None:
         """Forget the lines of the execution before."""
@@ -305,9 +355,9 @@ class Recorder:
                 table = tables[code] = table_of(code)
                 if code.co_filename != self._own_file:  # traced, but no line to show
                     tables[code] = table = {at: (0, *what[1:]) for at, what in table.items()}
-            line, is_step, tells = table.get(offset, (0, False, False))
+            line, is_step, tells, ends = table.get(offset, (0, False, False, False))
             yielded = on_opcode(is_step, code, offset, frame, thread)
-            row = (thread, line, code.co_qualname)
+            row = (thread, line, LEAVES if ends else code.co_qualname)
             if tells and (not self.lines or self.lines[-1] != row):
                 self.lines.append(row)
                 covered.add((line, code.co_qualname))
@@ -348,19 +398,24 @@ def run(
     recorder: Recorder,
     on_trouble: Callable[[], None],
     first: int,
-    seed: int,
+    seed: int = 0,
+    most_steps: int = MOST_STEPS,
 ) -> Execution:
     """Run the workers, each in a thread of its own, as the plan says.
 
     ``on_trouble`` is called where an execution is given up, while all is still as it was then.
     """
-    turns = Turns(len(workers), plan, seed, on_trouble)
+    turns = Turns(len(workers), plan, seed, most_steps, on_trouble)
     turns.execution.lines = recorder.lines
     numbers = threading.local()
 
     def on_opcode(is_step: bool, _code: CodeType, _offset: int, _frame: FrameType, thread: int) -> bool:
         if is_step:
-            turns.step(thread)
+            try:
+                turns.step(thread)
+            except Abandoned:
+                recorder.excuse()  # Python ends the tracing of a thread whose tracer raises
+                raise
         return is_step
 
     handle = recorder.watch(
@@ -393,7 +448,8 @@ def run(
             pass
 
     threads = [
-        threading.Thread(target=live, args=(number, worker), daemon=True) for number, worker in enumerate(workers)
+        threading.Thread(target=live, args=(number, worker), name=f"{_WORKER}{number}", daemon=True)
+        for number, worker in enumerate(workers)
     ]
     try:
         for thread in threads:

@@ -60,6 +60,7 @@ class RunningCall:
 
     def __init__(self, call: Call, observer: Observer | None, scratch: str, stack: contextlib.ExitStack) -> None:
         self._call = call
+        self._arguments = wire.encode([list(call.arguments), call.named])
         self._limits: Limits = call.limits
         self._observer = observer
         self._scratch = scratch
@@ -130,7 +131,7 @@ class RunningCall:
                 "files": call.files,
                 "module": call.module,
                 "function": call.function,
-                "imports": sorted(_modules_named(call.arguments) | _modules_named(call.named)),
+                "imports": sorted(wire.modules_named([call.arguments, call.named])),
             }
         )
         hello = self._hello()
@@ -141,15 +142,14 @@ class RunningCall:
             return
         before = procfs.snapshot(self._warden)
         if self._outcome.caller not in before.processes:
-            self._turn(0.05)
-            raise _Over(Ending.CRASHED, self._death() or "The process ended before the call.")
+            raise self._ended()
         self._segments_before = self._segments()
         self._loopback = procfs.loopback_bytes(self._warden)
         started = time.monotonic()
         if self._observer is not None:
             self._observer.started(self._outcome.caller, before)
         # What to compute goes in with the starting gun: code that runs at import has nothing to compute beforehand.
-        self._send({"arguments": wire.encode([list(call.arguments), call.named])})
+        self._send({"arguments": self._arguments})
         deadline = started + self._limits.wall_seconds
         if call.function:
             self._next(deadline, "the call took longer than", expected="returned")
@@ -186,7 +186,7 @@ class RunningCall:
         below = procfs.snapshot(self._warden).processes.values()
         callers = [process.pid for process in below if process.parent == self._warden]
         if len(callers) != 1:
-            raise _Over(Ending.CRASHED, self._death() or "The process ended before the call.")
+            raise self._ended()
         return callers[0]
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -322,6 +322,13 @@ class RunningCall:
             return f"The process was killed by signal {text[1:]} before it answered."
         return f"The process ended with exit status {text} before it answered." if text else ""
 
+    def _ended(self) -> _Over:
+        """How the process ended before the call, which the warden says a moment later."""
+        deadline = time.monotonic() + 2.0
+        while not self._status and time.monotonic() < deadline:
+            self._turn(0.01)
+        return _Over(Ending.CRASHED, self._death() or "The process ended before the call.")
+
     def _finish_early(self, message: dict[str, Any]) -> bool:
         kinds = {"import_failed": Ending.IMPORT_FAILED, "missing": Ending.MISSING}
         kind = message["kind"]
@@ -359,7 +366,7 @@ class RunningCall:
         """What the call left behind, seen from outside.
 
         A process that was there at the moment of return counts, even where it ends a moment later. A thread may need
-        the collector to end, so threads get a little time.
+        the collector to end, so threads get a little time; and one of Python's helpers, to have a name to be known by.
         """
         caller = self._outcome.caller
         deadline = time.monotonic() + THREAD_GRACE
@@ -372,7 +379,9 @@ class RunningCall:
                     Ending.CRASHED, "The process ended when it had answered, before what it left could be seen."
                 )
             extra = len(process.threads) - threads_before
-            if extra <= 0 or time.monotonic() > deadline:
+            there = [now.processes[pid] for pid in self._outcome.surviving if pid in now.processes]
+            settled = extra <= 0 and all(procfs.command_line(one.pid) for one in there if one.alive and procfs.LINUX)
+            if settled or time.monotonic() > deadline:
                 break
             self._turn(0.01)
         self._outcome.surviving |= self._exited_late - {caller}
@@ -384,14 +393,4 @@ class RunningCall:
         try:
             return remains.segments(self._outcome.caller, self._scratch)
         except OSError:
-            raise _Over(Ending.CRASHED, self._death() or "The process ended while it was looked at.") from None
-
-
-def _modules_named(value: object) -> set[str]:
-    """The modules of all functions that ``value`` refers to: imported before the clock starts."""
-    if isinstance(value, wire.Function):
-        return {value.module}
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return set().union(
-        *(_modules_named(item) for item in inside if isinstance(item, wire.Function | dict | list | tuple))
-    )
+            raise self._ended() from None

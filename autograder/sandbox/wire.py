@@ -41,6 +41,14 @@ class Function:
         self.name = name
 
 
+def modules_named(value: object) -> set[str]:
+    """The modules of all functions that ``value`` refers to."""
+    if isinstance(value, Function):
+        return {value.module}
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return set().union(*(modules_named(item) for item in inside if isinstance(item, Function | dict | list | tuple)))
+
+
 def encode(value: object) -> bytes:
     """Bytes of ``value``.
 
@@ -164,16 +172,23 @@ def _encode_other(value: Any, depth: int) -> object:
         if issubclass(kind, numpy.generic):
             plain = numpy.generic.item(value)
             if type(plain) in (bool, int, float, complex, str, bytes):
-                return plain
+                return _known(plain, depth)
     for base, read in _BASES.items():
         if issubclass(kind, base):
-            return read(value)
+            return _known(read(value), depth)
     raise WireError(f"it holds {_article(kind.__name__)}, which is not plain data")
+
+
+def _known(plain: Any, depth: int) -> object:
+    """What MessagePack takes for ``plain``, which has an exact type: it does not ask a second time."""
+    big = type(plain) is int and not -(2**63) <= plain < 2**64
+    return _encode_other(plain, depth) if big or type(plain) in (tuple, complex) else plain
 
 
 _BASES: dict[type, Callable[[Any], object]] = {
     int: int.__int__,
     float: float.__float__,
+    complex: complex.__complex__,
     str: str.__str__,
     bytes: bytes.__bytes__,
     bytearray: lambda value: bytes(memoryview(value)),

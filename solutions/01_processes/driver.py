@@ -152,19 +152,13 @@ def identify_in_reverse(n: int) -> Any:
     return processes.identify(n, "fork")
 
 
-def identify_at_the_limit(n: int, limit: int, start_method: str) -> Any:
-    """`identify` where only `limit` processes can be started."""
+def at_the_limit(function: str, n: int, limit: int, start_method: str) -> Any:
+    """`identify`, or `run_all` with workers that sleep for very long, where only `limit` processes can be started."""
     _no_more_than(limit)
     import processes
 
-    return processes.identify(n, start_method)
-
-
-def run_all_at_the_limit(n: int, limit: int, start_method: str) -> Any:
-    """`run_all` with workers that sleep for very long, where only `limit` processes can be started."""
-    _no_more_than(limit)
-    import processes
-
+    if function == "identify":
+        return processes.identify(n, start_method)
     return processes.run_all(sleep_long, list(range(n)), start_method)
 
 
@@ -276,7 +270,7 @@ def run_all_one_killed(n: int, start_method: str) -> Any:
 
 
 def outlive(task: tuple[str, int, int]) -> str:
-    folder, rank, n = task
+    folder, rank, _ = task
     mark = Path(folder, "killed")
     if rank == 1:
         mark.touch()

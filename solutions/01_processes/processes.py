@@ -18,7 +18,8 @@ def identify(n, start_method="spawn"):
     children = []
     try:
         for rank in range(n):
-            children.append(_start(context, _introduce, rank))
+            child = _start(context, _introduce, rank)
+            children.append(child)
         rows = [connection.recv() for _, connection in children]
         for _, connection in children:
             connection.send("everyone has reported")
@@ -78,7 +79,8 @@ def run_all(function, arguments, start_method="spawn"):
     workers = []
     try:
         for argument in arguments:
-            workers.append(_start(context, _work, function, argument))
+            worker = _start(context, _work, function, argument)
+            workers.append(worker)
         # Read first, join later: a process with much to say ends only when someone has read it.
         return [_outcome(process, connection) for process, connection in workers]
     except BaseException:

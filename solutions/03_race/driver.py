@@ -1,7 +1,9 @@
 """Runs beside the student's module: who meets whom on which account, and a counter that shows whether it was locked."""
 
+import itertools
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -28,6 +30,11 @@ class _Double:
     def __call__(self, balance: int) -> int:
         self.calls += 1
         return 2 * balance
+
+
+def _slow(balance: int) -> int:
+    time.sleep(0.001)  # explored, it costs nothing: the others go on
+    return balance + 1
 
 
 def _no(_balance: int) -> int:
@@ -78,7 +85,7 @@ def _case(
 def _worker(call: str, names: list[str]) -> Callable[..., object]:
     for function in ("transfer(", "add_many("):
         call = call.replace(function, f"race.{function}")
-    worker: Callable[..., object] = eval(f"lambda race, {', '.join(names)}: {call}", {"no": _no})
+    worker: Callable[..., object] = eval(f"lambda race, {', '.join(names)}: {call}", {"no": _no, "slow": _slow})
     return worker
 
 
@@ -126,7 +133,7 @@ def deposits(*, challenge: str) -> Report:
 
 
 def withdrawals(*, challenge: str) -> Report:
-    """Two withdrawals where there is enough for one, and one that meets the deposit that it needs."""
+    """Two withdrawals where there is enough for one, and one that meets a deposit."""
     return _explore(
         challenge,
         _case(
@@ -139,16 +146,15 @@ def withdrawals(*, challenge: str) -> Report:
         ),
         _case(
             ("a.withdraw(80)", "a.deposit(50)"),
-            (50,),
-            {"a": 20, "answers": [True, None]},
-            {"a": 100, "answers": [False, None]},
+            (90,),
+            {"a": 60, "answers": [True, None]},
             uses=("withdraw", "deposit"),
         ),
     )
 
 
 def updates(*, challenge: str) -> Report:
-    """update meets update, deposit and withdraw."""
+    """update meets update, deposit and withdraw; three meet who are slow."""
     return _explore(
         challenge,
         _case(
@@ -173,6 +179,13 @@ def updates(*, challenge: str) -> Report:
             {"a": 12, "answers": [20, True]},
             {"a": 4, "answers": [4, True]},
             uses=("update", "withdraw"),
+            lesson=_ONCE,
+        ),
+        _case(
+            ("a.update(slow)", "a.update(slow)", "a.update(slow)"),
+            (0,),
+            *({"a": 3, "answers": list(answers)} for answers in itertools.permutations((1, 2, 3))),
+            uses=("update",),
             lesson=_ONCE,
         ),
     )

@@ -24,9 +24,6 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 #: What the machine says it has, wherever the checks run: a pool of as many processes as cores shows.
 CORES = 9
 
-# Should a submission use the fork server, then it imports torch once and not in every worker.
-multiprocessing.set_forkserver_preload(["torch"])
-
 #: Between one worker's start (or answer) and the next, in seconds.
 STEP = 0.15
 
@@ -36,6 +33,8 @@ STEP = 0.15
 
 def draws(calls: list[tuple[int, int, int]]) -> list[Any]:
     """`draw(seed, n_workers, n_samples)` for each call, forked: one process makes them all."""
+    # Should a submission use the fork server, then it imports torch once and not in every worker.
+    multiprocessing.set_forkserver_preload(["torch"])
     import seeding
 
     return [seeding.draw(*call, start_method="fork") for call in calls]
@@ -194,7 +193,7 @@ def _late_spawns(n_workers: int) -> Iterator[None]:
         data.pop("init_main_from_name", None)
         return data | {"init_main_from_path": str(script)}
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         multiprocessing.spawn.get_preparation_data = with_a_sleep
         try:
             yield
@@ -244,6 +243,7 @@ def _late_calls(names: str, n_workers: int, rounds: int, step: float) -> Iterato
 
 def draw_watched(seed: int, n_workers: int, n_samples: int) -> tuple[Any, Any]:
     """`draw`, forked, and all normal numbers that the calling process itself drew meanwhile."""
+    _linger()
     _claim_many_cores()
     with _watch() as drawn:
         import seeding
@@ -254,6 +254,7 @@ def draw_watched(seed: int, n_workers: int, n_samples: int) -> tuple[Any, Any]:
 
 def noise_on_many_cores(seed: int, n_items: int, n_workers: int) -> Any:
     """`noise` on a machine that says it has many cores."""
+    _linger()
     _claim_many_cores()
     multiprocessing.set_start_method("fork", force=True)
     import seeding
@@ -263,10 +264,16 @@ def noise_on_many_cores(seed: int, n_items: int, n_workers: int) -> Any:
 
 def draw_on_many_cores(seed: int, n_workers: int, n_samples: int) -> Any:
     """`draw`, forked, on a machine that says it has many cores."""
+    _linger()
     _claim_many_cores()
     import seeding
 
     return seeding.draw(seed, n_workers, n_samples, start_method="fork")
+
+
+def _linger() -> None:
+    """Forked children sleep before they begin, so that none is too short-lived to be seen from outside."""
+    os.register_at_fork(after_in_child=lambda: time.sleep(0.1))
 
 
 def _claim_many_cores() -> None:
@@ -371,8 +378,11 @@ def epochs(
     slow_worker: int | None = None,
     method: str = "fork",
     another_day: bool = False,
+    linger: bool = False,
 ) -> Epochs:
     """What a loader for this seed gives, epoch after epoch."""
+    if linger:
+        _linger()
     with _one_thread(method), _another_day() if another_day else contextlib.nullcontext():
         import seeding
 

@@ -4,7 +4,6 @@
 workers of `draw` and `noise` nothing.
 """
 
-import itertools
 import multiprocessing
 
 import numpy as np
@@ -54,15 +53,14 @@ def noise(seed, n_items, n_workers):
     No process is left when noise returns or raises.
     """
     ### BEGIN SOLUTION
-    edges = [n_items * rank // n_workers for rank in range(n_workers + 1)]
-    shares = [(seed, start, stop) for start, stop in itertools.pairwise(edges)]
+    shares = [(seed, items) for items in np.array_split(np.arange(n_items), n_workers)]
     with multiprocessing.Pool(n_workers) as pool:
         return np.concatenate(pool.starmap(_draw_items, shares, chunksize=1))
 
 
-def _draw_items(seed, start, stop):
+def _draw_items(seed, items):
     """Runs in a worker: every item from a stream of its own, so that it does not matter who draws it."""
-    streams = (np.random.SeedSequence(seed, spawn_key=(item,)) for item in range(start, stop))
+    streams = (np.random.SeedSequence(seed, spawn_key=(int(item),)) for item in items)
     return np.array([np.random.default_rng(stream).standard_normal() for stream in streams], dtype=np.float64)
     ### END SOLUTION
 

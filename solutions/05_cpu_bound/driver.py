@@ -208,11 +208,12 @@ def map_in_a_crowd(n_items: int, n_workers: int) -> Any:
         return cpu_bound.parallel_map(wait_for_company, [(folder, n_workers + 1)] * n_items, n_workers)
 
 
-def wait_for_company(item: tuple[str, int]) -> int:
-    """Compute for 20 ms, wait until `crowd` processes have been here or no more come, and return the pid."""
+def wait_for_company(item: tuple[str, int]) -> tuple[int, float, float]:
+    """Compute for 20 ms, wait until `crowd` processes have been here or no more come; the pid, the begin and the end."""
     folder, crowd = item
-    end = time.process_time() + 0.02
-    while time.process_time() < end:
+    begin = time.monotonic()
+    enough = time.process_time() + 0.02
+    while time.process_time() < enough:
         pass
     _note(folder, "here")
     changed, before = time.monotonic(), 0
@@ -221,7 +222,7 @@ def wait_for_company(item: tuple[str, int]) -> int:
         seen = len({pid for pid, _ in _notes(folder)})
         if seen != before:
             before, changed = seen, time.monotonic()
-    return os.getpid()
+    return os.getpid(), begin, time.monotonic()
 
 
 # -- other items ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Checks of exercise 05, cpu_bound."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -39,14 +40,39 @@ def squares(value, n, told):
     return values
 
 
-def computed_by(seen, n_items, n_workers, measured):
-    """Pids of the processes that computed the items."""
-    pids = set(list_of(expect_type(seen.value, list[int], "the values of the function, unchanged"), n_items))
-    helpers = {process.pid for process in seen.processes}
-    assert pids <= helpers | {seen.caller}, f"Items were said to be computed in processes {sorted(pids - helpers)}, which nobody saw."
-    at_once = seen.peak_processes + (seen.caller in pids)
+def raised(seen):
+    """The exception that parallel_map raised, in words."""
+    assert seen.error is not None, f"An item raises, and parallel_map returned {seen.value!r:.200} as if all were well."
+    return f"{seen.error.type}: {seen.error.message}"
+
+
+def assert_clean_after_error(seen):
+    """No process, thread or file was left by a call that raised.
+
+    An exception keeps the frames that it came through, and so the semaphores of a pool that has ended, for as long as it
+    is on its way itself.
+    """
+    assert_clean(replace(seen, leftovers=replace(seen.leftovers, segments=())))
+
+
+def in_a_crowd(driver, n_items, n_workers, measured):
+    """Processes that computed items, where every item waits for more company than there should be."""
+    seen = driver.observe("map_in_a_crowd", n_items, n_workers)
+    what = "the values of the function, unchanged"
+    spans = list_of(expect_type(seen.value, list[tuple[int, float, float]], what), n_items)
+    pids = {pid for pid, _, _ in spans}
+    outside = {process.pid for process in seen.processes} | {seen.caller}
+    assert pids <= outside, f"Items were said to be computed in processes {sorted(pids - outside)}, which nobody saw."
+    at_once = max(len({pid for pid, begin, end in spans if begin <= now < end}) for _, now, _ in spans)
     measured.update({"processes that computed": len(pids), "at once": at_once})
-    return pids, at_once
+    # Seen from outside; a process that only helps (a manager) computes no item, and then it may be there.
+    outside_says = min(seen.peak_processes, len(pids - {seen.caller}))
+    assert max(at_once, outside_says) <= n_workers, (
+        f"{n_workers} worker(s) were asked for, and {max(at_once, len(pids))} processes computed.\n"
+        "This machine was said to have 16 cores. Where does the number of your processes come from, and is the process "
+        "that calls parallel_map one of them?"
+    )
+    return seen, pids
 
 
 @pytest.mark.points(1)
@@ -68,7 +94,7 @@ def test_values_come_in_order(submission, driver):
 def test_the_result_is_always_the_same(driver):
     """The same result for every number of workers, whichever item is late."""
     one, other = driver.expected(driver.same, [0, 1, 4]), driver.expected(driver.same, [0, 4, 1])
-    assert fingerprint(one) != fingerprint(other)  # the check can tell orders apart
+    assert fingerprint(one) != fingerprint(other), "This check cannot tell one order from another."
     first = None
     for n_workers, late in ((1, -1), (2, 0), (2, 24), (3, 12), (3, -1)):
         told = f"with {n_workers} workers and " + (f"item {late} late" if late >= 0 else "no item late")
@@ -80,32 +106,27 @@ def test_the_result_is_always_the_same(driver):
 @pytest.mark.points(1)
 def test_the_first_failing_item_is_raised(driver):
     """The exception of the first failing item is raised, also when a later one fails earlier."""
-    seen = driver.observe("map_with_failures", 40, {3: "ValueError", 36: "KeyError"}, 3, 2)
-    assert seen.error is not None, "Items 3 and 36 raise, and parallel_map returned a list as if all were well."
-    found = f"{seen.error.type}: {seen.error.message}"
+    found = raised(driver.observe("map_with_failures", 40, {3: "ValueError", 36: "KeyError"}, 3, 2))
     assert found != "KeyError: 'item 36'", (
         "Items 3 and 36 raise; item 36 was made to fail first in time, and its exception was raised.\n"
         "The first failing item in the order of the items counts. When can you know that no earlier item will fail?"
     )
-    assert found == "ValueError: item 3 is bad", f"Item 3 raises 'ValueError: item 3 is bad', and parallel_map raised {found!r}."
+    assert found == "ValueError: item 3 is bad", (
+        f"Item 3 raises 'ValueError: item 3 is bad', and parallel_map raised {found!r}."
+    )
 
 
 @pytest.mark.points(1)
 @pytest.mark.kind("cleanup")
 def test_processes_compute_and_no_more_than_asked(driver, measured):
     """Processes do the work, at most n_workers of them at a time."""
-    seen = driver.observe("map_in_a_crowd", 6, 2)
-    pids, at_once = computed_by(seen, 6, 2, measured)
+    seen, pids = in_a_crowd(driver, 6, 2, measured)
     if pids == {seen.caller}:
         threads = f", in {seen.peak_threads} further threads" if seen.peak_threads else ""
         fail(
             f"All items were computed by the process that called parallel_map{threads}: no other process took part.\n"
             "In one Python process only one thread computes at a time."
         )
-    assert len(pids) <= 2 or at_once <= 2, (
-        f"2 workers were asked for, and {len(pids)} processes computed, {at_once} of them at once.\n"
-        "This machine was said to have 16 cores. Where does the number of your processes come from?"
-    )
 
 
 @pytest.mark.points(0.75)
@@ -113,11 +134,13 @@ def test_processes_compute_and_no_more_than_asked(driver, measured):
 def test_nothing_is_left_behind(submission, driver):
     """No process is left when parallel_map returns, or raises."""
     seen = submission.observe("parallel_map", driver.same, list(range(10)), 2)
-    assert sorted(list_of(seen.value, 10), key=repr) == list(range(10)), f"The values were not those of the items, so this cannot be judged: {seen.value}."
+    assert sorted(list_of(seen.value, 10), key=repr) == list(range(10)), (
+        f"The values were not those of the items, so this cannot be judged: {seen.value}."
+    )
     assert_clean(seen)
     seen = driver.observe("map_with_failures", 10, {4: "ValueError"}, -1, 2)
-    assert seen.error is not None, "Item 4 raises, and parallel_map returned a list as if all were well."
-    assert_clean(seen)
+    raised(seen)
+    assert_clean_after_error(seen)
 
 
 @pytest.mark.points(1)
@@ -166,7 +189,9 @@ def test_unusual_values(submission, driver):
     seeds = [random.getrandbits(32) for _ in range(12)]
     values = list_of(submission.parallel_map(driver.large_value, seeds, 3), len(seeds))
     expected = driver.expected(driver.large_value, seeds)
-    assert sorted(map(fingerprint, expected)) == sorted(map(fingerprint, values)), "Twelve values of half a MB each did not come back as they were."
+    assert sorted(map(fingerprint, expected)) == sorted(map(fingerprint, values)), (
+        "Twelve values of half a MB each did not come back as they were."
+    )
     values = list_of(driver.values_that_are_exceptions(), 3)
     assert [f"ValueError('returned for {index}')" for index in range(3)] == sorted(values, key=repr), (
         f"A function that returns exceptions (and raises none) gave {values!r:.200}."
@@ -183,10 +208,9 @@ def test_other_failures_are_raised(driver):
         ({2: "KeyError", 28: "DivergedError"}, 2, "KeyError: 'item 2'"),
     ):
         seen = driver.observe("map_with_failures", 30, failing, late, 3)
-        assert seen.error is not None, f"{len(failing)} of 30 items raise, and parallel_map returned a list."
-        found = f"{seen.error.type}: {seen.error.message}"
+        found = raised(seen)
         assert found == expected, f"{expected!r} was to be raised (items {sorted(failing)} fail), and it was {found!r}."
-        assert_clean(seen)
+        assert_clean_after_error(seen)
 
 
 @pytest.mark.points(0.5)
@@ -210,10 +234,7 @@ def test_every_item_is_computed_once_in_every_call(driver):
 def test_no_more_processes_in_other_cases(driver, measured):
     """At most n_workers processes: other numbers of workers."""
     for n_items, n_workers in ((6, 3), (2, 1)):
-        pids, at_once = computed_by(driver.observe("map_in_a_crowd", n_items, n_workers), n_items, n_workers, measured)
-        assert len(pids) <= n_workers or at_once <= n_workers, (
-            f"{n_workers} worker(s) were asked for, and {len(pids)} processes computed, {at_once} of them at once."
-        )
+        in_a_crowd(driver, n_items, n_workers, measured)
 
 
 @pytest.mark.points(0.5)

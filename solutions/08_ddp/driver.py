@@ -38,12 +38,12 @@ torch.set_num_threads(1)  # at once: ranks forked after an operation with more t
 Task = Callable[..., Any]
 
 STUDENT = "ddp"
-#: Seconds without any progress, all threads of all ranks asleep, before the ranks count as stuck.
+#: Seconds without a message, all threads of all ranks asleep, before the ranks count as stuck.
 QUIET_SECONDS = 1.0
 #: CPU seconds without any collective before a rank counts as one that computes for ever.
 BUSY_SECONDS = 4.0
-#: Where the system does not show what threads do: wall seconds without progress.
-WALL_SECONDS = 8.0
+#: Where the system does not show what threads do: seconds without a message.
+BLIND_SECONDS = 8.0
 #: Seconds of quiet that the other ranks get to tell their part once something went wrong.
 SETTLE_SECONDS = 0.2
 
@@ -456,12 +456,8 @@ def _describe(call: dict[str, Any]) -> str:
 
 def _same(call: dict[str, Any]) -> tuple[object, ...]:
     """What has to be the same on every rank."""
-    return (
-        *call["stage"],
-        call["name"],
-        None if call["name"] in ANY_SIZE else call["numel"],
-        call.get("root"),
-    )
+    numel = None if call["name"] in ANY_SIZE else call["numel"]
+    return (*call["stage"], call["name"], numel, call["dtype"], call.get("root"))
 
 
 def _disagreement(ranks: list[Rank]) -> str | None:
@@ -477,7 +473,9 @@ def _disagreement(ranks: list[Rank]) -> str | None:
         lines = [f"The ranks do not call the same collectives. In {stage[1]}, collective number {earlier + 1}:"]
         for number, (call, rank) in enumerate(zip(row, ranks, strict=True)):
             lines.append(f"  rank {number}: {_taking_part(call, rank, stage)}")
-        lines.append("A collective ends when all ranks have called it, in the same order, with tensors of one size.")
+        lines.append(
+            "A collective ends when all ranks have called it, in the same order, with tensors of one size and type."
+        )
         return "\n".join(lines)
     return None
 
@@ -496,7 +494,7 @@ def run_ranks(task: Task, world_size: int, case: dict[str, Any]) -> dict[str, An
     """Run `task(student, log, rank, world_size, **case)` in `world_size` new processes.
 
     Gives `trouble` (what went wrong, in words, or an empty text), `values` (one per rank), `threads` (names of those
-    left in the ranks), `calls` (per rank, a dictionary per collective) and `own network`.
+    left in the ranks), `calls` (per rank, a dictionary per collective), `not waited for` (per rank) and `own network`.
     """
     folder = tempfile.mkdtemp(prefix="ranks-", dir=".")
     ranks: list[Rank] = []
@@ -513,6 +511,7 @@ def run_ranks(task: Task, world_size: int, case: dict[str, Any]) -> dict[str, An
         "values": [rank.done[0] if rank.done else None for rank in ranks],
         "threads": [name for rank in ranks if rank.done for name in rank.done[1]],
         "calls": [rank.calls for rank in ranks],
+        "not waited for": [[_describe(call) for call in rank.open.values()] for rank in ranks],
         "own network": _has_own_network(),
     }
 
@@ -545,29 +544,28 @@ def _start(rank: int, world_size: int, folder: str, task: Task, case: dict[str, 
 
 def _watch(ranks: list[Rank]) -> str:
     """Listen until every rank has finished or something is wrong; says what."""
-    progress = quiet_since = time.monotonic()
-    cpu_before = cpu = 0.0
+    quiet = cpu_before = cpu = 0.0
+    looked = time.monotonic()
     while True:
         for line in connection.wait([rank.line for rank in ranks if not rank.deaf], timeout=0.02):
             next(rank for rank in ranks if rank.line is line).listen()
-            progress = quiet_since = time.monotonic()
-            cpu_before = cpu
+            quiet, cpu_before = 0.0, cpu
         for rank in ranks:
             rank.look_for_death()
         if all(rank.done for rank in ranks):
             return _disagreement(ranks) or ""
 
-        # Quiet is not the same as slow: while a thread is ready to run, a busy machine may be all that is wrong.
-        now = time.monotonic()
+        # Slow is not stuck: time counts as quiet only when no thread is ready to run, so that a machine which is
+        # busy with something else does no harm. (Gloo's own threads wake up for a moment now and then.)
+        before, looked = looked, time.monotonic()
         seen = [activity for activity in (rank.activity() for rank in ranks) if activity is not None]
-        if any(busy for busy, _ in seen):
-            quiet_since = now
+        if not any(busy for busy, _ in seen):
+            quiet += looked - before
         cpu = sum(seconds for _, seconds in seen)
-        quiet = now - (quiet_since if seen else progress)
         wrong = any(rank.raised or rank.died for rank in ranks) or _disagreement(ranks)
         if wrong and quiet > SETTLE_SECONDS:
             return _disagreement(ranks) or _failure(ranks)
-        asleep = quiet > (QUIET_SECONDS if seen else WALL_SECONDS)
+        asleep = quiet > (QUIET_SECONDS if seen else BLIND_SECONDS)
         if asleep or cpu - cpu_before > BUSY_SECONDS:
             lines = [f"  rank {number}: {rank.doing()}" for number, rank in enumerate(ranks)]
             return "\n".join(["The ranks make no progress any more:", *lines, "Who waits for whom?"])
@@ -587,13 +585,14 @@ def _failure(ranks: list[Rank]) -> str:
 
 
 class Experts(nn.Module):
-    """Rows whose first feature is positive also go through `sometimes`; no row goes through `never`."""
+    """Rows whose first feature is positive also go through `sometimes`; no row goes through `never`, if it is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, never: bool = False) -> None:
         super().__init__()
         self.always = nn.Linear(5, 3)
         self.sometimes = nn.Linear(5, 3)
-        self.never = nn.Linear(5, 3)
+        if never:
+            self.never = nn.Linear(5, 3)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         rows = inputs[:, 0] > 0
@@ -663,6 +662,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "mlp": _mlp,
     "frozen": lambda: _mlp(frozen=True),
     "experts": Experts,
+    "experts and an idle one": lambda: Experts(never=True),
     "tied": Tied,
     "4 pieces": lambda: Pieces(4),
     "64 pieces": lambda: Pieces(64),

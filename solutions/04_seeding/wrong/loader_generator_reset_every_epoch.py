@@ -4,6 +4,7 @@ import multiprocessing
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 
 def draw(seed, n_workers, n_samples, start_method="spawn"):

@@ -18,7 +18,7 @@ def train_step(model, optimizer, loss_fn, inputs, targets):
     rank, size = dist.get_rank(), dist.get_world_size()
     parts = [None] * size if rank == 0 else None
     dist.gather_object((inputs, targets), parts, dst=0)
-    loss = torch.zeros(())
+    loss = torch.zeros((), dtype=next(model.parameters()).dtype)
     if rank == 0:
         optimizer.zero_grad()
         loss = loss_fn(model(torch.cat([p[0] for p in parts])), torch.cat([p[1] for p in parts]))

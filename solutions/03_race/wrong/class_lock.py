@@ -1,0 +1,41 @@
+# fails: test_accounts_do_not_wait_for_each_other
+# mistake: the lock belongs to the class, so all accounts share it
+import threading
+
+
+class Account:
+    _lock = threading.RLock()
+
+    def __init__(self, balance=0):
+        self.balance = balance
+
+    def deposit(self, amount):
+        with self._lock:
+            self.balance += amount
+
+    def withdraw(self, amount):
+        with self._lock:
+            if self.balance < amount:
+                return False
+            self.balance -= amount
+            return True
+
+    def update(self, function):
+        with self._lock:
+            self.balance = function(self.balance)
+            return self.balance
+
+
+def transfer(source, target, amount):
+    first, second = sorted((source, target), key=id)
+    with first._lock, second._lock:
+        if not source.withdraw(amount):
+            return False
+        target.deposit(amount)
+        return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            counter.value += 1

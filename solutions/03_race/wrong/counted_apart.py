@@ -1,0 +1,42 @@
+# fails: test_every_count_counts
+# mistake: counts in a variable and writes the counter at the end, from what it was at the beginning
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self._lock = threading.RLock()
+
+    def deposit(self, amount):
+        with self._lock:
+            self.balance += amount
+
+    def withdraw(self, amount):
+        with self._lock:
+            if self.balance < amount:
+                return False
+            self.balance -= amount
+            return True
+
+    def update(self, function):
+        with self._lock:
+            self.balance = function(self.balance)
+            return self.balance
+
+
+def transfer(source, target, amount):
+    first, second = sorted((source, target), key=id)
+    with first._lock, second._lock:
+        if not source.withdraw(amount):
+            return False
+        target.deposit(amount)
+        return True
+
+
+def add_many(counter, n):
+    value = counter.value
+    for _ in range(n):
+        value += 1
+    with counter.get_lock():
+        counter.value = value

@@ -1,0 +1,41 @@
+# fails: test_every_count_counts
+# mistake: the counter is read under its lock and written without
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self._lock = threading.RLock()
+
+    def deposit(self, amount):
+        with self._lock:
+            self.balance += amount
+
+    def withdraw(self, amount):
+        with self._lock:
+            if self.balance < amount:
+                return False
+            self.balance -= amount
+            return True
+
+    def update(self, function):
+        with self._lock:
+            self.balance = function(self.balance)
+            return self.balance
+
+
+def transfer(source, target, amount):
+    first, second = sorted((source, target), key=id)
+    with first._lock, second._lock:
+        if not source.withdraw(amount):
+            return False
+        target.deposit(amount)
+        return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            value = counter.value
+        counter.value = value + 1

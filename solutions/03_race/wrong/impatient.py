@@ -1,0 +1,42 @@
+# fails: test_no_deposit_is_lost
+# mistake: waits for the lock for a while, and goes on without it
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self._lock = threading.RLock()
+
+    def deposit(self, amount):
+        held = self._lock.acquire(timeout=1)
+        self.balance += amount
+        if held:
+            self._lock.release()
+
+    def withdraw(self, amount):
+        with self._lock:
+            if self.balance < amount:
+                return False
+            self.balance -= amount
+            return True
+
+    def update(self, function):
+        with self._lock:
+            self.balance = function(self.balance)
+            return self.balance
+
+
+def transfer(source, target, amount):
+    first, second = sorted((source, target), key=id)
+    with first._lock, second._lock:
+        if not source.withdraw(amount):
+            return False
+        target.deposit(amount)
+        return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            counter.value += 1

@@ -1,0 +1,42 @@
+# fails: test_transfer_to_itself
+# mistake: a transfer to itself is True, even of more than there is
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self._lock = threading.RLock()
+
+    def deposit(self, amount):
+        with self._lock:
+            self.balance += amount
+
+    def withdraw(self, amount):
+        with self._lock:
+            if self.balance < amount:
+                return False
+            self.balance -= amount
+            return True
+
+    def update(self, function):
+        with self._lock:
+            self.balance = function(self.balance)
+            return self.balance
+
+
+def transfer(source, target, amount):
+    if source is target:
+        return True
+    first, second = sorted((source, target), key=id)
+    with first._lock, second._lock:
+        if not source.withdraw(amount):
+            return False
+        target.deposit(amount)
+        return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            counter.value += 1

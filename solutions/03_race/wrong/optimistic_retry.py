@@ -1,0 +1,44 @@
+# fails: test_an_update_is_one_piece
+# mistake: calls function again when somebody was quicker
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self._lock = threading.RLock()
+
+    def deposit(self, amount):
+        with self._lock:
+            self.balance += amount
+
+    def withdraw(self, amount):
+        with self._lock:
+            if self.balance < amount:
+                return False
+            self.balance -= amount
+            return True
+
+    def update(self, function):
+        while True:
+            before = self.balance
+            after = function(before)
+            with self._lock:
+                if self.balance == before:
+                    self.balance = after
+                    return after
+
+
+def transfer(source, target, amount):
+    first, second = sorted((source, target), key=id)
+    with first._lock, second._lock:
+        if not source.withdraw(amount):
+            return False
+        target.deposit(amount)
+        return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            counter.value += 1

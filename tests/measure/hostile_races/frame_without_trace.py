@@ -1,0 +1,43 @@
+"""The frame is told, by way of a traceback, that nobody traces it."""
+
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self.lock = threading.Lock()
+
+    def deposit(self, amount):
+        try:
+            raise ValueError
+        except ValueError as error:
+            frame = error.__traceback__.tb_frame
+            frame.f_trace_opcodes = False
+            frame.f_trace = None
+        balance = self.balance
+        self.balance = balance + amount
+
+
+    def withdraw(self, amount):
+        if self.balance < amount:
+            return False
+        self.balance -= amount
+        return True
+
+    def update(self, function):
+        self.balance = function(self.balance)
+        return self.balance
+
+
+def transfer(source, target, amount):
+    if not source.withdraw(amount):
+        return False
+    target.deposit(amount)
+    return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            counter.value += 1

@@ -1,0 +1,191 @@
+"""The corrected clock shows what a program would take on free cores."""
+
+import os
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.measure.clock import CorrectedClock
+from autograder.measure.observation import Watch
+from autograder.sandbox import Call, Ending, ProcessState, Snapshot, ZygoteSandbox
+from autograder.sandbox.procfs import LINUX
+
+#: Run and delay of one thread, in seconds.
+Counters = tuple[float, float]
+
+
+def _snapshot(at: float, **threads: Counters) -> Snapshot:
+    """A process tree; each of ``threads`` is a process of its own with one thread."""
+    processes = {}
+    for name, (run, delay) in threads.items():
+        pid = ord(name)
+        counters = {pid: (round(run * 1e9), round(delay * 1e9))}
+        processes[pid] = ProcessState(pid, 1, 1, "R", 0, counters)
+    return Snapshot(at, processes)
+
+
+def _clock(*snapshots: Snapshot) -> CorrectedClock:
+    clock = CorrectedClock()
+    clock.start(snapshots[0])
+    for snapshot in snapshots[1:]:
+        clock.tick(snapshot)
+    return clock
+
+
+def test_a_free_core_needs_no_correction() -> None:
+    """A thread that ran all the time took as long as the wall clock says."""
+    clock = _clock(_snapshot(10.0, a=(5.0, 0.0)), _snapshot(11.0, a=(6.0, 0.0)))
+    assert (1.0, 1.0, 1.0) == pytest.approx((clock.wall_seconds, clock.corrected_seconds, clock.cpu_seconds()))
+
+
+def test_a_neighbour_is_taken_out() -> None:
+    """A thread that had to wait for its core half of the time would have taken half of it."""
+    clock = _clock(_snapshot(0.0, a=(0.0, 0.0)), _snapshot(1.0, a=(0.5, 0.5)))
+    assert (1.0, 0.5) == pytest.approx((clock.wall_seconds, clock.corrected_seconds))
+
+
+@pytest.mark.parametrize("workers", [2, 4, 8])
+def test_an_even_split_on_one_core_takes_its_share(workers: int) -> None:
+    """``n`` workers that share one core evenly would take 1/n of the time on cores of their own."""
+    names = "abcdefgh"[:workers]
+    snapshots = [
+        _snapshot(at / 10, **dict.fromkeys(names, (at / 10 / workers, at / 10 * (1 - 1 / workers)))) for at in range(11)
+    ]
+    assert 1 / workers == pytest.approx(_clock(*snapshots).corrected_seconds)
+
+
+def test_idle_time_counts_whole() -> None:
+    """Where nothing ran and nothing was ready, all waited for one another, and that would be so on any machine."""
+    clock = _clock(_snapshot(0.0, a=(0.0, 0.0)), _snapshot(1.0, a=(0.0, 0.0)), _snapshot(2.0, a=(0.4, 0.0)))
+    assert 2.0 == pytest.approx(clock.corrected_seconds)
+
+
+def test_waiting_for_a_lock_stays_visible() -> None:
+    """Two workers that take turns, one blocked while the other runs, take as long as one after the other."""
+    turns = [_snapshot(at / 2, a=((at + 1) // 2 / 2, 0.0), b=(at // 2 / 2, 0.0)) for at in range(5)]
+    assert 2.0 == pytest.approx(_clock(*turns).corrected_seconds)
+
+
+def test_a_delay_that_is_booked_late_lies_where_it_arose() -> None:
+    """The kernel books a wait when it is over: booked at once or all at the end, the clock shows the same."""
+    steps = [at / 10 for at in range(11)]
+    at_once = [_snapshot(at, a=(at, 0.0), b=(0.0, at)) for at in steps]
+    late = [_snapshot(at, a=(at, 0.0), b=(0.0, at if at == 1.0 else 0.0)) for at in steps]
+    shown = [sum(interval.corrected for interval in clock._intervals) for clock in (_clock(*at_once), _clock(*late))]
+    assert [0.5, 0.5] == pytest.approx(shown)
+
+
+def test_a_thread_does_not_run_while_it_waits() -> None:
+    """A slice of 3 ms after a wait of 9 ms, seen every 4 ms: a fourth of the time, however the slices are booked."""
+    slices = [(at * 0.004, (at // 3) * 0.003, (at // 3) * 0.009) for at in range(31)]
+    clock = _clock(*(_snapshot(at, a=(run, delay)) for at, run, delay in slices))
+    assert (0.12, 0.03) == pytest.approx((clock.wall_seconds, sum(i.corrected for i in clock._intervals)))
+
+
+def test_a_delay_from_before_the_start_does_not_count() -> None:
+    """A wait that had begun long before the measured time shortens no more than that time."""
+    clock = _clock(_snapshot(0.0, a=(0.0, 0.0)), _snapshot(0.1, a=(0.05, 60.0)), _snapshot(0.2, a=(0.15, 60.0)))
+    assert (0.15, 0.05) == pytest.approx((clock.corrected_seconds, clock.delay_seconds()))
+
+
+def test_what_was_counted_before_the_start_does_not_count() -> None:
+    """Counters begin where the measured time begins; those of a process that is born later begin at nothing."""
+    clock = _clock(_snapshot(0.0, a=(100.0, 50.0)), _snapshot(1.0, a=(100.5, 50.0), b=(0.25, 0.0)))
+    assert (0.75, 0.5, 0.25) == pytest.approx((clock.cpu_seconds(), clock.cpu_seconds(ord("a")), clock.cpu_seconds(98)))
+
+
+def test_a_process_that_has_ended_keeps_its_time() -> None:
+    """CPU time of a process that is gone still belongs to the call."""
+    clock = _clock(_snapshot(0.0), _snapshot(1.0, a=(0.9, 0.0)), _snapshot(2.0))
+    assert 0.9 == pytest.approx(clock.cpu_seconds())
+
+
+def test_idle_threads_feign_no_speed() -> None:
+    """However many threads are made to wait beside it, work that one thread does takes its CPU time."""
+    chaff = dict.fromkeys("bcdefgh", (0.001, 0.999))
+    clock = _clock(_snapshot(0.0), _snapshot(1.0, a=(0.9, 0.0), **chaff))
+    assert 0.9 <= clock.corrected_seconds <= 1.0
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.001, 1.0), st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 3.0)), max_size=4)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_the_clock_stays_within_bounds(steps: list[tuple[float, list[Counters]]]) -> None:
+    """Whatever is counted: never less than the longest thread ran, never more than the wall clock shows."""
+    at, totals = 0.0, dict.fromkeys("abcd", (0.0, 0.0))
+    clock = CorrectedClock()
+    clock.start(_snapshot(at, **totals))
+    for length, shares in steps:
+        at += length
+        for name, (run, delay) in zip("abcd", shares, strict=False):
+            # No thread runs longer than the interval is.
+            totals[name] = (totals[name][0] + run * length, totals[name][1] + delay)
+        clock.tick(_snapshot(at, **totals))
+    longest = max(run for run, _ in totals.values())
+    assert longest - 1e-6 <= clock.corrected_seconds <= clock.wall_seconds + 1e-6
+
+
+# -- with real processes ----------------------------------------------------------------------------------
+
+WORK = b"""
+import os, time
+
+def burn(seconds):
+    # Work that is measured in CPU time is the same on every machine at every moment.
+    end = time.thread_time() + seconds
+    while time.thread_time() < end: pass
+
+def fork(work):
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    return pid
+
+def serial(seconds):
+    os.waitpid(fork(lambda: burn(seconds)), 0)
+
+def even(seconds):
+    for pid in [fork(lambda: burn(seconds / 2)) for _ in range(2)]: os.waitpid(pid, 0)
+
+def turns(seconds):
+    reader, writer = os.pipe()
+    def locked():
+        os.read(reader, 1)
+        burn(seconds / 2)
+        os.write(writer, b".")
+    os.write(writer, b".")
+    for pid in [fork(locked) for _ in range(2)]: os.waitpid(pid, 0)
+"""
+
+
+class _Pinned(Watch):
+    """Looks on, and gives the call one core only."""
+
+    def started(self, caller: int, snapshot: Snapshot) -> None:
+        os.sched_setaffinity(caller, [min(os.sched_getaffinity(caller))])
+        super().started(caller, snapshot)
+
+
+@pytest.mark.skipif(not LINUX, reason="other systems have no run-queue counters")
+def test_one_core_is_enough_to_see_a_split() -> None:
+    """Pinned to ONE core, two even halves show half of the serial time, and two halves that take turns show all of it."""
+    with ZygoteSandbox() as sandbox:
+
+        def shown(function: str) -> float:
+            watch = _Pinned()
+            outcome = sandbox.run(Call({"work.py": WORK}, "work", function, (0.2,)), watch)
+            assert Ending.VALUE is outcome.ending, outcome.message
+            return watch.clock.corrected_seconds
+
+        rounds = [{name: shown(name) for name in ("serial", "even", "turns")} for _ in range(3)]
+    even = median(times["even"] / times["serial"] for times in rounds)
+    turns = median(times["turns"] / times["serial"] for times in rounds)
+    assert 0.4 < even < 0.65, f"even halves are half, and this is {even:.2f}"
+    assert 0.85 < turns < 1.2, f"turns are the whole, and this is {turns:.2f}"
