@@ -1,9 +1,8 @@
 """Doubles for tests: a sandbox that starts no process, and a course that is quickly made."""
 
 import itertools
-import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,14 +182,3 @@ def make_course(
         if driver:
             (folder / "driver.py").write_text(textwrap.dedent(driver))
     return Course(root)
-
-
-def forget_modules(folder: Path) -> None:
-    """Forget what was imported from ``folder``: the next course may have files of the same names."""
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
-            del sys.modules[name]
-
-
-Answers = dict[str, Any]
-MakeFake = Callable[[Answers], FakeSandbox]

@@ -25,7 +25,13 @@ MAY_SEE = {
     "cli": {"records", "catalog", "sandbox", "report", "measure", "checks", "classroom"},
 }
 #: Modules that run, wholly or in part, beside the student's code: there it may be imported.
-INSIDE = {"sandbox/runner.py", "sandbox/zygote.py", "measure/interleavings.py", "measure/guard.py"}
+INSIDE = {
+    "sandbox/runner.py",
+    "sandbox/zygote.py",
+    "measure/explorer.py",
+    "measure/guard.py",
+    "measure/interleavings.py",
+}
 
 LONGEST = 400
 

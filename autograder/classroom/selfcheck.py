@@ -68,7 +68,7 @@ def static_complaints(course: Course, folders: Sequence[ExerciseFolder], check_r
         except CatalogError as error:
             complaints.append(str(error))
     if check_release:
-        complaints += [f"{entry}: stale; run 'autograder release'" for entry in release.stale(course)]
+        complaints += release.stale(course)
     return complaints
 
 

@@ -33,10 +33,15 @@ _PRYING = {
     "gc.get_referrers",
     "sys._current_frames",
     "sys._getframe",
+    "sys.addaudithook",
     "sys.monitoring.register_callback",
     "sys.setprofile",
     "sys.settrace",
 }
+#: By what threads start: all the names that the Pythons have for it.
+_STARTERS = ("_start_joinable_thread", "_start_new_thread", "start_joinable_thread", "start_new", "start_new_thread")
+#: What switches tracing off and on from Python 3.12 on. None of it is audited.
+_SWITCHES = ("clear_tool_id", "free_tool_id", "restart_events", "set_events", "set_local_events", "use_tool_id")
 _PRYING_ATTRIBUTES = {"ag_frame", "cr_frame", "gi_frame", "tb_frame"}
 _LIBRARY = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -49,6 +54,8 @@ class Guard:
     see: Callable[[CodeType, FrameType], None]
     #: Told by a thread whose tracing is about to end, rightly.
     excuse: Callable[[], None]
+    #: Whether the submission has started threads of its own, which nobody steers or traces.
+    has_threads: Callable[[], bool]
     #: Whether code with this file name is traced.
     traces: Callable[[str], bool]
     #: What is wrong, in plain words; empty when all is as it should be.
@@ -91,11 +98,10 @@ def stand_guard(own_file: str, exploring: tuple[str, ...]) -> Guard:
         if isinstance(function, FunctionType) and name.endswith("_thread_opcode_trace")
     }
     modules |= {"builtins": builtins, "queue": queue, "sys": sys, "threading": threading}
-    before = dict(_names(modules))
-    codes = [(function, function.__code__) for function in before.values() if isinstance(function, FunctionType)]
     seen: dict[int, CodeType] = {}
     prying: list[tuple[str, CodeType]] = []
     found: list[str] = []
+    threads: list[str] = []
     inside = threading.local()
     excused: set[int] = set()
     getframe, get_ident, names_of, stands = sys._getframe, threading.get_ident, _names, _stands_in_its_file
@@ -114,7 +120,9 @@ def stand_guard(own_file: str, exploring: tuple[str, ...]) -> Guard:
             frame = getframe(1)
             if event == "sys.settrace" and get_ident() in excused:
                 excused.discard(get_ident())
-            elif event == "sys.settrace" and not (frame.f_code in tracing and id(frame.f_back.f_code) in known):
+            elif event == "sys.settrace" and not (
+                frame.f_code in tracing and frame.f_back is not None and id(frame.f_back.f_code) in known
+            ):
                 found.append("sys.settrace was called while the explorer was tracing")
             elif id(frame.f_code) not in known:
                 prying.append((event, frame.f_code))
@@ -152,8 +160,38 @@ def stand_guard(own_file: str, exploring: tuple[str, ...]) -> Guard:
         changed += [function.__qualname__ for function, code in codes if function.__code__ is not code]
         return [*problems, *(f"the submission changed {name}" for name in changed[:3])]
 
+    def starter(function: Callable[..., object]) -> Callable[..., object]:
+        def start(*arguments: Any, **named: Any) -> object:
+            frame: FrameType | None = getframe(1)
+            while frame is not None and frame.f_code.co_filename != own_file:
+                frame = frame.f_back
+            if frame is not None:
+                threads.append(frame.f_code.co_name)
+            return function(*arguments, **named)
+
+        return start
+
+    def guarded(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def switch(*arguments: Any) -> object:
+            caller = getframe(1).f_code
+            if id(caller) not in known:
+                prying.append((f"sys.monitoring.{name}", caller))
+            return function(*arguments)
+
+        return switch
+
+    for module in (threading, sys.modules["_thread"]):
+        for name in _STARTERS:
+            if hasattr(module, name):
+                setattr(module, name, starter(getattr(module, name)))
+    monitoring = getattr(sys, "monitoring", None)
+    for name in _SWITCHES:
+        if hasattr(monitoring, name):
+            setattr(monitoring, name, guarded(name, getattr(monitoring, name)))
+    before = dict(_names(modules))
+    codes = [(function, function.__code__) for function in before.values() if isinstance(function, FunctionType)]
     sys.addaudithook(audit)
-    return Guard(see, lambda: excused.add(get_ident()), traces, findings)
+    return Guard(see, lambda: excused.add(get_ident()), lambda: bool(threads), traces, findings)
 
 
 def _names(modules: dict[str, ModuleType]) -> Iterator[tuple[str, object]]:

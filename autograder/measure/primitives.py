@@ -217,6 +217,8 @@ class Condition(threading.Condition):
 class _Permissive:
     """A queue that never blocks where all are permissive: taken from when empty, it gives the last thing again."""
 
+    last: Any
+
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if state.permissive and self.empty() and hasattr(self, "last"):  # type: ignore[attr-defined]
             return self.last
@@ -247,7 +249,7 @@ class PriorityQueue(_Permissive, queue.PriorityQueue):  # type: ignore[type-arg]
     """``queue.PriorityQueue``."""
 
 
-class SimpleQueue(_Permissive, queue._PySimpleQueue):  # type: ignore[misc,name-defined]
+class SimpleQueue(_Permissive, queue._PySimpleQueue):  # type: ignore[name-defined]
     """``queue.SimpleQueue``: the library's version in Python, on a semaphore of ours."""
 
     def __init__(self) -> None:

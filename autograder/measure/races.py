@@ -91,7 +91,9 @@ def judge(report: object, source: str, challenge: str) -> Judgement:
         if case.verdict in _STORIES:
             return Judgement(Finding.BROKEN, _story(case, source.splitlines()), measured)
     if problem := _tampered(checked, source, challenge):
-        return Judgement(Finding.TAMPERED, f"{problem}. Solutions are judged as they are.", measured)
+        return Judgement(
+            Finding.TAMPERED, f"{problem}.\nLeave the explorer's tools alone: it has to see the code.", measured
+        )
     for case in checked.cases:
         if reason := _undecided(case):
             return Judgement(Finding.UNDECIDED, f"{' and '.join(case.calls)}: {reason}.", measured)
@@ -116,7 +118,7 @@ def _tampered(report: Report, source: str, challenge: str) -> str:
         unseen = [name for name in case.uses if name in bodies and not bodies[name] & lines]
         if unseen:
             return f"{unseen[0]}() was called, and none of its lines was seen running"
-        if case.uses and not lines & set().union(*bodies.values()):
+        if case.uses and not lines:
             return "None of the submission's lines was seen running"
         if case.executions <= len(case.calls):
             return "The submission's threads never met: no order was tried but one after the other"
@@ -127,7 +129,10 @@ def _undecided(case: CaseReport) -> str:
     if case.verdict != "holds":
         return f"the explorer could not tell ({case.why[:200] or 'no reason given'})"
     if not case.proof:
-        return "no race was found, but it does not hang on any lock that the explorer knows either, so a person should look"
+        return (
+            "no race was found; but with all locks that the explorer knows taken away none appeared either, so it cannot "
+            "be sure that it saw what matters, and a person should look"
+        )
     return ""
 
 
@@ -160,7 +165,9 @@ def _story(case: CaseReport, source: Sequence[str]) -> str:
         case "deadlock":
             head = [f"{meeting}: nobody can go on any more.", *_waiting(case, source)]
         case "held":
-            head = [f"{meeting}: all threads have ended, and a lock is still held: the next that wants it waits for ever."]
+            head = [
+                f"{meeting}: all threads have ended, and a lock is still held: the next that wants it waits for ever."
+            ]
             head += [f"  {_name(thread)} took it in {_line(line, source)}" for thread, line, _ in case.holds]
         case _:
             head = [f"{meeting}: after thousands of steps, no thread has come to its end."]
@@ -168,7 +175,7 @@ def _story(case: CaseReport, source: Sequence[str]) -> str:
 
 
 def _outcome(outcome: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in outcome.items())
+    return ", ".join(f"{name} = {_value(value)}" for name, value in outcome.items())
 
 
 def _value(value: Any) -> str:
@@ -191,11 +198,11 @@ def _waiting(case: CaseReport, source: Sequence[str]) -> list[str]:
         row = f"  {_name(thread)} waits in {_line(line, source)}"
         holders = [(other, taken) for other, taken, number in case.holds if number == lock]
         if not lock:
-            row += ", for a notification that never comes"
+            row += ", and nobody is left to wake it"
         for other, taken in holders[:1]:
-            whom = "itself" if other == thread else _name(other)
-            gone = "" if other in waiting else f", and {whom} has ended without giving it back"
-            row += f"\n    for the lock that {whom} took in {_line(taken, source)}{gone}"
+            who = "it took itself" if other == thread else f"{_name(other)} took"
+            gone = "" if other in waiting else f", and {_name(other)} has ended without giving it back"
+            row += f"\n    for the lock that {who} in {_line(taken, source)}{gone}"
         rows.append(row)
     return rows
 
@@ -205,10 +212,13 @@ def _table(case: CaseReport, source: Sequence[str]) -> list[str]:
     width = _WIDTH[len(case.calls)]
     titles = [f"{_name(thread)}: {call}"[:width].ljust(width) for thread, call in enumerate(case.calls)]
     rows = [" line  " + "  ".join(titles).rstrip()]
+    turns = [(thread, list(turn)) for thread, turn in groupby(case.lines, key=lambda row: row[0])]
     before: dict[int, int] = {}
-    for thread, turn in groupby(case.lines, key=lambda row: row[0]):
+    for number, (thread, turn) in enumerate(turns):
+        coming = next((later[0] for other, later in turns[number + 1 :] if other == thread), None)
         texts: list[tuple[int, str]] = []
-        for _, line, kind in turn:
+        for row in turn:
+            _, line, kind = row
             if not 0 < line <= len(source) or source[line - 1].lstrip().startswith(("def ", "@")):
                 continue
             text = source[line - 1].strip()
@@ -217,7 +227,9 @@ def _table(case: CaseReport, source: Sequence[str]) -> list[str]:
             elif kind == "leaves":
                 text = "(end of the with block)"
             elif not texts and line == before.get(thread):
-                text = f"… {text}"  # it was stopped within this line
+                text = f"… {text}"  # it was stopped within this line, and goes on
+            elif row is turn[-1] and coming == row:
+                text = f"{text} …"
             texts.append((line, text))
             before[thread] = line
         if len(texts) > 2 * _SHOWN:

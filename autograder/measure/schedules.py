@@ -1,14 +1,10 @@
 """Run workers under a plan that says at which step which thread goes on: one execution, repeatable to the last step.
 
 One thread runs at a time. It keeps running until it waits for another, ends, or reaches a step where the plan switches.
-A step is an instruction of the student's that touches something which another thread could change, or a lock operation;
-between two steps no switch could make a difference.
 
 This module runs inside the sandbox, beside student code.
 """
 
-import ast
-import dis
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -20,7 +16,7 @@ from frontrun import _opcode_observer as observer
 from frontrun._real_threading import lock as real_lock
 from frontrun._virtual_clock import VirtualClock
 
-from autograder.measure.guard import Guard
+from autograder.measure.steps import Line, Recorder
 
 #: Steps that one execution may take, and the most that a thread takes in a row while others could run.
 MOST_STEPS = 6_000
@@ -35,12 +31,6 @@ _WORKER = "explored-"
 
 #: At this step, this thread goes on.
 Plan = dict[int, int]
-#: (thread, line of the student's file, what it does there: runs in a function of this name, or one of these)
-Line = tuple[int, int, str]
-WAITS, LEAVES = " waits", " leaves"
-#: Of an instruction: its line, whether it is a step, whether it shows that its line ran, whether it ends a with block.
-Instruction = tuple[int, bool, bool, bool]
-OnOpcode = Callable[[CodeType, int, FrameType, int], bool]
 
 
 class Abandoned(BaseException):
@@ -62,84 +52,10 @@ class Execution:
     tried: bool = False
 
 
-class SharedNames:
-    """Which attributes and variables a module changes after construction: reading any other is no step."""
-
-    def __init__(self, source: str) -> None:
-        nodes = list(ast.walk(tree := ast.parse(source)))
-        building = {
-            id(node)
-            for function in ast.walk(tree)
-            if isinstance(function, ast.FunctionDef) and function.name in ("__init__", "__new__")
-            for node in ast.walk(function)
-        }
-        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
-        self._attributes = {
-            node.attr for node in attributes if not isinstance(node.ctx, ast.Load) and id(node) not in building
-        }
-        self._variables = {
-            name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names
-        }
-        mentioned = {node.id for node in nodes if isinstance(node, ast.Name)} | {node.attr for node in attributes}
-        #: Attributes may change by other means than assignment: then every one counts.
-        self._indirect = bool(mentioned & {"__dict__", "__setattr__", "delattr", "eval", "exec", "setattr", "vars"})
-
-    def table(self, code: CodeType) -> dict[int, Instruction]:
-        """What there is to know of each instruction, by its offset.
-
-        A line without steps has run when any instruction of it has; else the first step tells it, so that a
-        line does not seem to have run when its thread was stopped before what matters.
-        """
-        starts = dict(dis.findlinestarts(code))
-        line = code.co_firstlineno
-        rows = []
-        nones = 0
-        for instruction in dis.get_instructions(code):
-            line = starts.get(instruction.offset) or line
-            is_step = self._is_step(instruction)
-            # A with block ends with the call of __exit__(None, None, None).
-            rows.append((instruction.offset, line, is_step, is_step and nones >= 3 and instruction.argval == 2))
-            if instruction.opname != "PRECALL":
-                nones = nones + 1 if instruction.opname == "LOAD_CONST" and instruction.argval is None else 0
-        telling = {line for _, line, is_step, _ in rows if is_step}
-        return {at: (line, is_step, is_step or line not in telling, ends) for at, line, is_step, ends in rows}
-
-    def _is_step(self, instruction: dis.Instruction) -> bool:
-        name = instruction.opname
-        if name in ("LOAD_ATTR", "LOAD_SUPER_ATTR"):
-            return self._indirect or instruction.argval in self._attributes
-        if name.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF")):
-            return instruction.argval in self._variables
-        if name == "BINARY_OP":
-            return "[" in instruction.argrepr
-        return name.startswith(_STEPS)
-
-
-_STEPS = (
-    "BEFORE_WITH",
-    "BINARY_SLICE",
-    "BINARY_SUBSCR",
-    "CALL",
-    "CONTAINS_OP",
-    "DELETE_ATTR",
-    "DELETE_DEREF",
-    "DELETE_GLOBAL",
-    "DELETE_SUBSCR",
-    "FOR_ITER",
-    "STORE_ATTR",
-    "STORE_DEREF",
-    "STORE_GLOBAL",
-    "STORE_SLICE",
-    "STORE_SUBSCR",
-)
-
-
 class Turns:
     """Decides who runs, in the words that frontrun's primitives use with a scheduler."""
 
-    def __init__(
-        self, threads: int, plan: Plan, seed: int, most_steps: int, on_trouble: Callable[[], None]
-    ) -> None:
+    def __init__(self, threads: int, plan: Plan, seed: int, most_steps: int, on_trouble: Callable[[], None]) -> None:
         self.execution = Execution(plan)
         self._on_trouble = on_trouble
         self.virtual_clock = VirtualClock()
@@ -326,70 +242,6 @@ def _strangers() -> bool:
         thread is not threading.main_thread() and not thread.name.startswith(_WORKER)
         for thread in threading.enumerate()
     )
-
-
-class Recorder:
-    """Remembers which lines ran and which code was entered, whichever engine steers."""
-
-    def __init__(self, own_file: str, names: SharedNames, watch: Guard) -> None:
-        self._own_file = own_file
-        self.excuse = watch.excuse
-        self.lines: list[Line] = []
-        #: Every (line, function) that ran in any execution.
-        self.covered: set[tuple[int, str]] = set()
-        self._names = names
-        self._see = watch.see
-        self._tables: dict[CodeType, dict[int, Instruction]] = {}
-
-    def fresh(self) -> None:
-        """Forget the lines of the execution before."""
-        self.lines = []
-
-    def wrap(self, on_opcode: Callable[[bool, CodeType, int, FrameType, int], bool]) -> OnOpcode:
-        """``on_opcode``, told beside what it knows whether the instruction is a step; the line is noted after it."""
-        tables, table_of, covered = self._tables, self._names.table, self.covered
-
-        def noting(code: CodeType, offset: int, frame: FrameType, thread: int) -> bool:
-            table = tables.get(code)
-            if table is None:
-                table = tables[code] = table_of(code)
-                if code.co_filename != self._own_file:  # traced, but no line to show
-                    tables[code] = table = {at: (0, *what[1:]) for at, what in table.items()}
-            line, is_step, tells, ends = table.get(offset, (0, False, False, False))
-            yielded = on_opcode(is_step, code, offset, frame, thread)
-            row = (thread, line, LEAVES if ends else code.co_qualname)
-            if tells and (not self.lines or self.lines[-1] != row):
-                self.lines.append(row)
-                covered.add((line, code.co_qualname))
-            return yielded
-
-        return noting
-
-    def watch(self, handle: observer.OpcodeTraceHandle) -> observer.OpcodeTraceHandle:
-        """Have every code object seen that a worker enters, traced or not."""
-        see = self._see
-        if handle.using_monitoring:
-            import sys
-
-            monitoring = sys.monitoring  # type: ignore[attr-defined]
-            event = monitoring.events.PY_START
-            before = monitoring.register_callback(handle._tool_id, event, None)
-
-            def start(code: CodeType, offset: int) -> object:
-                see(code, sys._getframe(1))
-                return before(code, offset)
-
-            monitoring.register_callback(handle._tool_id, event, start)
-        else:
-            inner = handle._settrace_callback
-
-            def trace(frame: FrameType, event: str, argument: object) -> object:
-                if event == "call":
-                    see(frame.f_code, frame)
-                return inner(frame, event, argument)
-
-            handle._settrace_callback = trace
-        return handle
 
 
 def run(

@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from autograder.errors import SandboxError
-from autograder.sandbox import jail, procfs, wire
+from autograder.sandbox import jail, procfs, remains, wire
 from autograder.sandbox.call import Call, Observer, Outcome
 from autograder.sandbox.levels import Isolation, candidates
 from autograder.sandbox.running import RunningCall
@@ -114,7 +114,7 @@ class ZygoteSandbox:
         if self.isolation is Isolation.NAMESPACES:
             return "", jail.CODE, jail.SCRATCH
         place = Path(tempfile.mkdtemp(prefix="autograder-"))
-        stack.callback(shutil.rmtree, place, ignore_errors=True)
+        stack.callback(remains.remove, place)
         place.chmod(0o755)
         for name in ("submission", "scratch"):
             (place / name).mkdir(mode=0o755)
@@ -122,6 +122,11 @@ class ZygoteSandbox:
             # The zygote chooses the user by its own pid.
             user = 60_000 + self._process.pid % 5_000
             os.chown(place / "scratch", user, user)
+            closed = [str(folder) for folder in place.parents if not folder.stat().st_mode & stat.S_IXOTH]
+            if closed:
+                raise SandboxError(
+                    f"the sandbox's unprivileged user may not enter {closed[-1]}: set TMPDIR to another folder"
+                )
         return str(place), str(place / "submission"), str(place / "scratch")
 
     def _ask(self, message: dict[str, Any] | None, seconds: float, descriptors: Iterable[int] = ()) -> dict[str, Any]:

@@ -39,6 +39,8 @@ _CONFIGURATION = (
     "/etc/alternatives",
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+#: More than the zygote and a warden, which may count as the same user's.
+_OUR_PROCESSES = 8
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -88,8 +90,9 @@ def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, s
     """What a runner does to itself, after which the student's code may run. There is no way back."""
     _limit(limits)
     if isolation is Isolation.NAMESPACES or user is not None:
-        # Elsewhere it would count all that this user runs on the machine; the watcher counts what the call does.
-        _at_most(resource.RLIMIT_NPROC, limits.processes)
+        # Only for what is too quick for the watcher, which counts what the call does. Elsewhere it would count all
+        # that this user runs on the machine.
+        _at_most(resource.RLIMIT_NPROC, limits.processes + _OUR_PROCESSES)
     if isolation is Isolation.PROCESS:
         return
     if user is not None:
@@ -97,6 +100,7 @@ def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, s
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
     elif isolation is Isolation.NAMESPACES:
+        kernel.make_read_only(CODE)  # the user who runs the submission owns it, too
         kernel.drop_capabilities()
     # Memory and descriptors of a process that changed its user are closed to ptrace until it says otherwise:
     # Python's own helpers need their /proc entries, and the namespaces hold the rest off.

@@ -1,6 +1,7 @@
 """What a call leaves in memory segments and temporary files, seen from outside."""
 
 import os
+import shutil
 from pathlib import Path
 
 from autograder.sandbox import procfs
@@ -30,6 +31,17 @@ def temporary_files(caller: int, scratch: str) -> frozenset[str]:
     """Names of what lies in the call's folder for temporary files."""
     found = _names(_root(caller) / scratch[1:] / "tmp")
     return frozenset(name for name in found if not name.startswith(_HELPERS_FOLDER))
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder of a call, also where the submission left parts of it that may not be entered."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for here, inside, _ in os.walk(folder):  # comes to a folder after the one above it has been opened
+            for path in (Path(here, name) for name in inside):
+                if not path.is_symlink():
+                    path.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _root(pid: int) -> Path:

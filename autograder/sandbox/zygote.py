@@ -13,18 +13,18 @@ import contextlib
 import gc
 import importlib
 import os
-import shutil
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
 
 from autograder.records import Limits
-from autograder.sandbox import jail, kernel, runner, wire
+from autograder.sandbox import jail, kernel, remains, runner, wire
 from autograder.sandbox.levels import Isolation
 
 LINUX = sys.platform == "linux"
@@ -71,7 +71,7 @@ def main(control_fd: int, isolation_names: str, preload: str) -> None:
         for pid, place in list(wardens.items()):
             _end(pid, isolation, wardens)
             if place:  # the grader that would have removed it is gone
-                shutil.rmtree(place, ignore_errors=True)
+                remains.remove(Path(place))
 
 
 def _enter_strongest(names: list[str]) -> tuple[Isolation | None, list[str]]:

@@ -1,5 +1,6 @@
 """Runs beside the student's module: who meets whom on which account, and a counter that shows whether it was locked."""
 
+import contextlib
 import itertools
 import multiprocessing
 import threading
@@ -108,16 +109,26 @@ def _explore(challenge: str, *cases: dict[str, Any]) -> Report:
 
 
 def alone() -> list[object]:
-    """What a single thread gets, call by call."""
+    """What a single thread gets, call by call, up to the first that does not come back."""
     import race
 
-    empty, rich, other = race.Account(), race.Account(100), race.Account(5)
-    seen: list[object] = [empty.balance, rich.balance]
-    seen += [rich.deposit(20), rich.balance]
-    seen += [rich.withdraw(50), rich.balance, rich.withdraw(71), rich.balance, rich.withdraw(70), rich.balance]
-    seen += [other.update(lambda balance: balance * 3), other.balance]
-    seen += [race.transfer(other, rich, 16), other.balance, rich.balance]
-    seen += [race.transfer(other, rich, 15), other.balance, rich.balance]
+    seen: list[object] = []
+
+    def work() -> None:
+        empty, rich, other = race.Account(), race.Account(100), race.Account(5)
+        seen.extend((empty.balance, rich.balance))
+        seen.append(rich.deposit(20))
+        seen.append(rich.balance)
+        for amount in (50, 71, 70):
+            seen.append(rich.withdraw(amount))
+            seen.append(rich.balance)
+        seen.append(other.update(lambda balance: balance * 3))
+        seen.append(other.balance)
+        for amount in (16, 15):
+            seen.append(race.transfer(other, rich, amount))
+            seen.extend((other.balance, rich.balance))
+
+    _run(work)
     return seen
 
 
@@ -484,12 +495,21 @@ def _joined(context: Any, counter: Any, amounts: list[int]) -> int:
 # -- at the same time
 
 
-def side_by_side() -> dict[str, Any]:
-    """Two updates of two accounts: is each within its function while the other is?"""
+def _bank() -> ModuleType:
+    """The student's module with the locks that it has where it is explored: it shall not tell one from the other."""
+    from autograder.measure import interleavings
+
+    interleavings.install()
     import race
 
+    return race
+
+
+def side_by_side() -> tuple[list[bool], list[int]]:
+    """Two updates of two accounts: was each within its function while the other was, and the balances."""
     start, inside = threading.Barrier(2), threading.Barrier(2)
     met = []
+    race = _bank()
 
     def function(balance: int) -> int:
         try:
@@ -505,15 +525,14 @@ def side_by_side() -> dict[str, Any]:
 
     accounts = [race.Account(10), race.Account(20)]
     _run(*(lambda account=account: work(account) for account in accounts))
-    return {"met": met, "balances": [account.balance for account in accounts]}
+    return met, [account.balance for account in accounts]
 
 
 def others_go_on() -> tuple[list[str], list[int]]:
     """While one account is within a slow update: what comes to its end on other accounts?"""
-    import race
-
-    slow, one, two = race.Account(1), race.Account(100), race.Account(0)
     within, done = threading.Event(), threading.Event()
+    race = _bank()
+    slow, one, two = race.Account(1), race.Account(100), race.Account(0)
     ended: list[str] = []
     in_time = []
 
@@ -541,29 +560,40 @@ def others_go_on() -> tuple[list[str], list[int]]:
     return ended, [slow.balance, one.balance, two.balance]
 
 
-def busy() -> list[int]:
-    """A little of everything, by threads that come and go."""
+def busy() -> None:
+    """A little of everything, by threads that do not meet."""
     import race
 
-    accounts = [race.Account(100) for _ in range(3)]
-
     def work() -> None:
-        for turn in range(20):
-            one, two = accounts[turn % 3], accounts[(turn + 1) % 3]
+        one, two = race.Account(100), race.Account(100)
+        for _ in range(20):
             one.deposit(1)
             race.transfer(one, two, 5)
             two.update(lambda balance: balance + 1)
             two.withdraw(2)
+        with contextlib.suppress(ValueError):
+            one.update(_no)
 
-    _run(*[work] * 4)
+    _run(work, work, work)
     counter = multiprocessing.get_context("fork").Value("q", 0)
     race.add_many(counter, 10)
-    return [sum(account.balance for account in accounts), counter.value]
 
 
 def _run(*functions: Callable[[], None]) -> None:
-    threads = [threading.Thread(target=function, daemon=True) for function in functions]
+    """Run each in a thread of its own; raise what one of them raised. Who never ends is waited for long, but not for ever."""
+    raised: list[BaseException] = []
+
+    def guarded(function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(function,), daemon=True) for function in functions]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + 2 * PATIENCE
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if raised:
+        raise raised[0]

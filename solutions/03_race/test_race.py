@@ -29,11 +29,14 @@ def test_one_thread(driver):
         ("target.balance then", 15),
     )
     seen = expect_type(driver.alone(), list, "a list of what the calls gave")
-    assert len(seen) == len(told_and_right), "The driver did not answer as it does."
-    for (call, expected), actual in zip(told_and_right, seen, strict=True):
+    for (call, expected), actual in zip(told_and_right, seen, strict=False):
         assert expected == actual, (
             f"{call} gave {shorten(actual)}; right is {expected}.\nNo second thread is needed for that: begin with one."
         )
+    assert len(seen) >= len(told_and_right), (
+        f"{told_and_right[len(seen)][0]} did not come back, with one thread only.\n"
+        "Does it wait for a lock that this thread holds already?"
+    )
 
 
 @pytest.mark.points(0.75)
@@ -74,21 +77,22 @@ def test_every_count_counts(explore):
 
 @pytest.mark.points(0.5)
 @pytest.mark.kind("speedup")
-@pytest.mark.needs("test_one_thread")
+@pytest.mark.needs("test_one_thread", "test_an_update_is_one_piece")
 def test_accounts_do_not_wait_for_each_other(driver):
     """Updates of different accounts run at the same time."""
-    seen = driver.side_by_side()
-    assert seen == {"met": [True, True], "balances": [11, 21]}, (
+    met, balances = expect_type(driver.side_by_side(), tuple[list[bool], list[int]], "who met whom, and two balances")
+    assert met == [True, True], (
         "Two threads updated two different accounts, and the second got into its function only when the first was out "
         "of its own.\nWhat do the two accounts share that makes one wait for the other?"
     )
+    assert balances == [11, 21], f"The balances are {shorten(balances)}; right is [11, 21]."
 
 
 @pytest.mark.points(0.5)
 @pytest.mark.kind("determinism")
 @pytest.mark.needs("test_one_thread")
 def test_every_order_has_the_same_end(explore):
-    """A deposit, a transfer and an update end the same in whatever order they run."""
+    """A deposit, a transfer and a withdrawal end the same in whatever order they run."""
     explore("any_order")
 
 
@@ -97,20 +101,22 @@ def test_every_order_has_the_same_end(explore):
 def test_nothing_is_left_behind(driver):
     """No thread or process of its own stays behind."""
     seen = driver.observe("busy")
-    expect_type(seen.value, list, "the money there is in the end, and the counter")
     assert_clean(seen)
+    assert seen.error is None, f"On the way there, race.py raised {seen.error}"
 
 
 ### BEGIN HIDDEN TESTS
 
 
 @pytest.mark.points(0.5)
+@pytest.mark.needs("test_transfers_make_and_lose_no_money")
 def test_others_see_only_what_may_be(explore):
     """Whoever looks in the middle sees no money twice, and none that is not there."""
     explore("observers")
 
 
 @pytest.mark.points(0.5)
+@pytest.mark.needs("test_an_update_is_one_piece")
 def test_a_function_that_raises(explore):
     """After a function that raised, the balance is as before and the account still works."""
     explore("raising")
@@ -149,7 +155,7 @@ def test_processes_share_the_counter(driver, start_method):
 
 @pytest.mark.points(0.5)
 @pytest.mark.kind("speedup")
-@pytest.mark.needs("test_one_thread")
+@pytest.mark.needs("test_one_thread", "test_an_update_is_one_piece")
 def test_others_go_on(driver):
     """While one account is in a slow update, others can be used."""
     kind = tuple[list[str], list[int]]
@@ -158,7 +164,7 @@ def test_others_go_on(driver):
         "While one account was within a slow update, another thread used other accounts and got as far as this: "
         f"{', '.join(ended) or 'nothing'}.\nWhat made it wait?"
     )
-    assert balances == [2, 50, 46], f"The balances are {balances}; right is [2, 50, 46]"
+    assert balances == [2, 50, 46], f"The balances are {shorten(balances)}; right is [2, 50, 46]."
 
 
 ### END HIDDEN TESTS

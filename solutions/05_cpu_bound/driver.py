@@ -39,7 +39,7 @@ def trajectory(start: tuple[float, int]) -> tuple[float, float]:
 
 def short_trajectory(angle: float) -> float:
     """The angle after a few steps: a tiny item."""
-    return trajectory((angle, 20))[0]
+    return trajectory((angle, 16))[0]
 
 
 def expected(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

@@ -14,12 +14,12 @@ NEEDED_TINY = 0.6
 
 def even(rng):
     """Equal items: start angles, each for the same number of steps."""
-    return [(rng.uniform(0.1, 3.0), 50_000) for _ in range(48)]
+    return [(rng.uniform(0.1, 3.0), 40_000) for _ in range(48)]
 
 
 def uneven(rng, dearest_first):
     """Costs from 1 to 100, sorted."""
-    items = [(rng.uniform(0.1, 3.0), 200 + 19_800 * index // 299) for index in range(300)]
+    items = [(rng.uniform(0.1, 3.0), 160 + 15_840 * index // 299) for index in range(300)]
     return items[::-1] if dearest_first else items
 
 

@@ -44,6 +44,8 @@ QUIET_SECONDS = 1.0
 BUSY_SECONDS = 4.0
 #: Where the system does not show what threads do: seconds without a message.
 BLIND_SECONDS = 8.0
+#: Seconds that a thread of the student's has to end after the last call.
+THREAD_SECONDS = 0.5
 #: Seconds of quiet that the other ranks get to tell their part once something went wrong.
 SETTLE_SECONDS = 0.2
 
@@ -314,8 +316,11 @@ def _live_as_rank(
         dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=300))
         before = threading.enumerate()
         value = task(student, log, rank, world_size, **case)
-        left = [thread.name for thread in threading.enumerate() if thread not in before]
-        log.send("done", value, left)
+        threads = [thread for thread in threading.enumerate() if thread not in before]
+        end = time.monotonic() + THREAD_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        log.send("done", value, [thread.name for thread in threads if thread.is_alive()])
     except BaseException as error:
         log.send("raised", type(error).__name__, str(error), _traceback(error))
     finally:
@@ -326,11 +331,9 @@ def _live_as_rank(
 
 
 def _traceback(error: BaseException) -> str:
-    """The traceback from the student's first line on."""
-    frames = traceback.extract_tb(error.__traceback__)
-    first = next((place for place, frame in enumerate(frames) if frame.filename != __file__), len(frames))
-    lines = traceback.format_list(frames[first:]) + traceback.format_exception_only(error)
-    return "".join(lines).rstrip()
+    """The traceback, as far as it runs through the student's module."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).stem == STUDENT]
+    return "".join(traceback.format_list(frames) + traceback.format_exception_only(error)).rstrip()
 
 
 # -- The first process -----------------------------------------------------------------------------------
@@ -496,7 +499,7 @@ def run_ranks(task: Task, world_size: int, case: dict[str, Any]) -> dict[str, An
     Gives `trouble` (what went wrong, in words, or an empty text), `values` (one per rank), `threads` (names of those
     left in the ranks), `calls` (per rank, a dictionary per collective), `not waited for` (per rank) and `own network`.
     """
-    folder = tempfile.mkdtemp(prefix="ranks-", dir=".")
+    folder = tempfile.mkdtemp(prefix="ranks-", dir=Path.cwd())
     ranks: list[Rank] = []
     try:
         for rank in range(world_size):
@@ -679,8 +682,7 @@ class Case:
     """A small training run, made anew from plain data wherever it is needed.
 
     `sizes` are the ranks' shares of every batch. `expert[step][rank]` says whether that rank's rows use the
-    model's `sometimes`. `stale`: gradients are there before the first step. `late`: this rank comes late to every
-    step. `fixed`: every step has the same batch.
+    model's `sometimes`. `late`: this rank comes late to every step. `fixed`: every step has the same batch.
     """
 
     def __init__(
@@ -693,25 +695,20 @@ class Case:
         steps: int = 1,
         seed: int = 1,
         expert: list[list[bool]] | None = None,
-        stale: bool = False,
         late: int | None = None,
         fixed: bool = False,
     ):
         self.kind, self.optimizer_kind, self.loss_kind = model, optimizer, loss
         self.dtype = getattr(torch, dtype)
         self.sizes, self.steps, self.seed, self.expert = list(sizes), steps, seed, expert
-        self.stale, self.late, self.fixed = stale, late, fixed
+        self.late, self.fixed = late, fixed
 
     def model(self, seed: int | None = None) -> nn.Module:
         torch.manual_seed(self.seed if seed is None else seed)
         return MODELS[self.kind]().to(self.dtype)
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        optimizer = OPTIMIZERS[self.optimizer_kind](model.parameters())
-        if self.stale:
-            for parameter in model.parameters():
-                parameter.grad = torch.full_like(parameter, 0.5) if parameter.requires_grad else None
-        return optimizer
+        return OPTIMIZERS[self.optimizer_kind](model.parameters())
 
     def loss(self) -> nn.Module:
         return LOSSES[self.loss_kind]()
@@ -805,15 +802,18 @@ MISTAKES = {
 def looks_like(case: dict[str, Any], seen: list[dict[str, np.ndarray]]) -> str:
     """Which known mistake would give rank 0 these parameters after each step, in words; empty when none would."""
     for mistake, words in MISTAKES.items():
-        for made in (_make(Case(**case), mistake, plain) for plain in (False, True)):
-            if all(
-                np.allclose(made[step][name], value, rtol=0, atol=1e-5)
-                for step, values in enumerate(seen)
-                for name, value in values.items()
-                if name in made[step]
-            ):
-                return words
+        if any(_alike(_make(Case(**case), mistake, plain), seen) for plain in (False, True)):
+            return words
     return ""
+
+
+def _alike(made: list[dict[str, np.ndarray]], seen: list[dict[str, np.ndarray]]) -> bool:
+    """Whether two training runs went through the same parameters."""
+    return all(
+        value.shape == there.get(name, np.empty(0)).shape and np.allclose(value, there[name], rtol=0, atol=1e-5)
+        for here, there in zip(made, seen, strict=True)
+        for name, value in here.items()
+    )
 
 
 def _make(run: Case, mistake: str, plain: bool) -> list[dict[str, np.ndarray]]:

@@ -1,7 +1,7 @@
 """Judges a fake submission by checks that a test writes down."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from autograder.catalog import Submission
 from autograder.checks.engine import grade
 from autograder.checks.tasks import Sandboxes, Task
 from autograder.records import Result, Verdict
-from tests.fakes import FakeSandbox, forget_modules, make_course
+from tests.fakes import FakeSandbox, make_course
 
 #: Stands before the checks of a test.
 HEAD = """\
@@ -38,7 +38,6 @@ class Judge:
         self._courses += 1
         folder = make_course(self._root / f"course{self._courses}", checks=HEAD + checks).get("tiny")
         self.told, self.verdicts_told = [], []
-        forget_modules(self._root)
 
         def make(*_: object) -> FakeSandbox:
             self.sandboxes.append(next(ready))
@@ -52,13 +51,12 @@ class Judge:
 
 
 @pytest.fixture
-def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
+def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """Grades by checks that a test writes down, in a fake sandbox."""
     # The engine reads checks as they are written; the pytest that runs this test would rewrite their assertions.
     plain = [finder for finder in sys.meta_path if type(finder).__name__ != "AssertionRewritingHook"]
     monkeypatch.setattr(sys, "meta_path", plain)
-    yield Judge(tmp_path)
-    forget_modules(tmp_path)
+    return Judge(tmp_path)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Returns a number that claims to be equal to every other."""
 
+
 class Anything(int):
     def __eq__(self, other):
         return True

@@ -1,5 +1,6 @@
 """Returns a list that computes its items when somebody looks at them."""
 
+
 class Lazy(list):
     def __init__(self, function, items):
         super().__init__([None] * len(items))

@@ -1,4 +1,5 @@
 """Waits for somebody to type."""
 
+
 def double(n):
     return int(input())

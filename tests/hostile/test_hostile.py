@@ -22,41 +22,51 @@ from tests.fakes import make_course
 
 ATTACKS = sorted(path for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_"))
 
-REFERENCE = '''\
-"""The reference."""
-
+#: ``function`` of all ``items``, by four processes: the heart of the reference, and of what it is measured against.
+QUARTERS = """
 import os
 
 
-def double(n):
-    """Twice ``n``."""
-    ### BEGIN SOLUTION
-    return 2 * n
-    ### END SOLUTION
-
-
-def work(function, items):
-    """``function`` of each of ``items``, by two processes."""
-    ### BEGIN SOLUTION
-    pipes = [os.pipe() for _ in range(2)]
+def quarters(function, items):
+    pipes = [os.pipe() for _ in range(4)]
     pids = []
     for part, (_, writer) in enumerate(pipes):
         pids.append(os.fork())
         if pids[-1] == 0:
-            os.write(writer, " ".join(str(function(item)) for item in items[part::2]).encode())
+            os.write(writer, " ".join(str(function(item)) for item in items[part::4]).encode())
             os._exit(0)
         os.close(writer)
     values = [0] * len(items)
     for part, (reader, _) in enumerate(pipes):
         with open(reader) as stream:
-            values[part::2] = map(int, stream.read().split())
+            values[part::4] = map(int, stream.read().split())
     for pid in pids:
         os.waitpid(pid, 0)
     return values
-    ### END SOLUTION
-'''
+"""
 
-#: It has the grader's attackers as its students: what they can know of it is in its exercise.
+REFERENCE = f"""{QUARTERS}
+
+def double(n):
+    return 2 * n
+
+
+work = quarters
+"""
+
+DRIVER = f"""{QUARTERS}
+
+def burn(item):
+    for _ in range(120_000):  # work whose result cannot be had without it
+        item = (item * 1103515245 + 12345) % 2**31
+    return item
+
+
+def yardstick(items):
+    return quarters(burn, items)
+"""
+
+#: On two hyperthreads of one core two processes may gain a third only: four show who does not share the work.
 CHECKS = '''\
 """Checks of the small exercise."""
 
@@ -84,13 +94,13 @@ def test_clean(submission):
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_value")
 def test_speed(submission, driver, speedup):
-    """Two processes are nearly twice as fast as one."""
+    """Four processes are much faster than one."""
     speedup(
         case=lambda rng: [rng.randrange(2**30) for _ in range(8)],
         student=lambda case: submission.observe("work", driver.burn, case),
         yardstick=lambda case: driver.observe("yardstick", case),
-        needed=0.65,
-        workers=2,
+        needed=0.55,
+        workers=4,
     )
 
 
@@ -104,20 +114,6 @@ def test_hidden(submission):
         assert 2 * n == actual, f"Twice {n} is {2 * n}, not {actual}."
 ### END HIDDEN TESTS
 '''
-
-DRIVER = f'''
-"""Runs beside the submission."""
-
-def burn(item):
-    """Some work whose result cannot be had without it."""
-    for _ in range(150_000):
-        item = (item * 1103515245 + 12345) % 2**31
-    return item
-
-def yardstick(items):
-    """What this machine can give: the same work in two even halves."""
-    {"    ".join(REFERENCE.split("### BEGIN SOLUTION")[2].split("### END SOLUTION")[0].strip().replace("function(", "burn(").splitlines(True))}
-'''.replace('"""Runs beside the submission."""\n', '"""Runs beside the submission."""\n\nimport os\n')
 
 #: The check that must end so, for each attack, and words of what is said of it. P passed, F failed, T timeout, C crashed,
 #: S skipped: for the value, for cleanliness, for speed, and for the hidden check. Who attacks by `double` has no `work`.
@@ -145,7 +141,7 @@ MUST: dict[str, tuple[str, str]] = {
     "memory_hog": ("CSSS", "more memory than the 300 MiB"),
     "orphans": ("PFFP", "20 processes that had not ended"),
     "patched_clock": ("PPFP", "an efficiency of"),
-    "patches_the_protocol": ("PPFF", "Twice -1 is -2, not 42."),
+    "patches_the_protocol": ("PPFF", "no function work()"),
     "phones_home": ("FSSS", "LookupError: nobody there"),
     "pickle_bomb": ("FSSS", "an object of type 'Bomb'"),
     "prints_200_mb": ("PPFP", "no function work()"),
@@ -158,7 +154,7 @@ MUST: dict[str, tuple[str, str]] = {
     "swallows_exceptions": ("TSSS", "took longer than"),
     "system_exit": ("FSSS", "SystemExit: 0"),
     "terminal_escapes": ("FSSS", "full marks"),
-    "too_many_workers": ("PPFP", "where 2 workers were asked for"),
+    "too_many_workers": ("PPFP", "where 4 workers were asked for"),
     "works_on_after_return": ("PPFP", "2 processes that had not ended"),
     "writes_everywhere": ("FSSS", "LookupError: nowhere to write"),
     "wrong_and_quick": ("PPFP", "A speedup counts only where the result is right"),
@@ -209,7 +205,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     except SandboxError as error:
         pytest.skip(f"attacks are made behind namespaces only: {error}")
     root = tmp_path_factory.mktemp("hostile")
-    make_course(root, checks=CHECKS, driver=DRIVER, reference=REFERENCE, wall_seconds=4.0)
+    make_course(root, checks=CHECKS, driver=DRIVER, reference=REFERENCE, wall_seconds=2.5)
     toml = root / "solutions" / "01_tiny" / "exercise.toml"
     toml.write_text(f"preload = {MARK}\n" + toml.read_text())
     texts = {path.stem: path.read_text() for path in ATTACKS}
@@ -270,10 +266,9 @@ def test_the_run_comes_to_its_end(graded: Graded) -> None:
 
 def test_no_process_is_left(graded: Graded) -> None:
     """When the command has ended, none of all the processes that were started is there."""
-    left = [
-        process for process in psutil.process_iter(["cmdline"]) if ",".join(MARK) in " ".join(process.info["cmdline"] or [])
-    ]
-    assert ([], 0) == (left, graded.status)
+    assert 0 == graded.status
+    mark = ",".join(MARK)
+    assert [] == [one for one in psutil.process_iter(["cmdline"]) if mark in " ".join(one.info["cmdline"] or [])]
 
 
 def test_no_code_of_a_student_ran_in_the_grader(graded: Graded) -> None:

@@ -9,7 +9,18 @@ from pathlib import Path
 
 def double(n):
     folders = [*sys.path, *site.getsitepackages(), sysconfig.get_path("stdlib"), sys.prefix, "/submission"]
-    folders += ["/", "/tmp", "/var/tmp", "/etc", "/root", "/home", "/work", "/usr/lib", "/proc/1/root/tmp", "/proc/1/cwd"]
+    folders += [
+        "/",
+        "/tmp",
+        "/var/tmp",
+        "/etc",
+        "/root",
+        "/home",
+        "/work",
+        "/usr/lib",
+        "/proc/1/root/tmp",
+        "/proc/1/cwd",
+    ]
     for folder in filter(os.path.isdir, folders):
         try:
             Path(folder, "planted.pth").write_text("import os")

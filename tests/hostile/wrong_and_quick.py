@@ -1,5 +1,6 @@
 """Returns at once, and hopes that only the time counts."""
 
+
 def double(n):
     return 2 * n
 

@@ -1,7 +1,9 @@
 """A sandbox at each isolation level that this machine has, and ways to run code in it and to look at it from outside."""
 
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -103,6 +105,14 @@ def run(sandbox: ZygoteSandbox) -> Run:
         return sandbox.run(call, observer)
 
     return run
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that everybody may enter, read and write: what keeps a submission out of it is a wall."""
+    with tempfile.TemporaryDirectory(prefix="open-to-all-", dir="/tmp") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
 
 
 @pytest.fixture

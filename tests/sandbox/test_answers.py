@@ -126,7 +126,6 @@ def test_what_is_no_plain_data_is_named(run: Run, returned: str, type: str) -> N
         ("x = 1\ny = x / 0", "ZeroDivisionError", "line 2"),
         ("raise SystemExit(0)", "SystemExit", "line 1"),
         ("x = '\\udc80'.encode()", "UnicodeEncodeError", "line 1"),
-        ("null = '\0'", "SyntaxError", ""),
     ],
 )
 def test_a_failed_import_is_told_from_a_failed_call(run: Run, source: str, type: str, told: str) -> None:  # noqa: A002

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 import autograder
+from autograder.errors import SandboxError
 from autograder.sandbox import Call, Ending, Outcome, ZygoteSandbox
 
 Run = Callable[..., Outcome]
@@ -245,13 +247,9 @@ with ZygoteSandbox(forced=Isolation(sys.argv[1])) as sandbox:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
-def test_nothing_outlives_the_grader(sandbox: ZygoteSandbox, tmp_path: Path, end: signal.Signals) -> None:
+def test_nothing_outlives_the_grader(sandbox: ZygoteSandbox, open_folder: Path, end: signal.Signals) -> None:
     """When the grader is killed in the middle of a call, its processes and temporary folders are gone soon."""
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    tmp_path.chmod(0o755)
-    temporary.chmod(0o777)
-    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(Path(autograder.__file__).parent.parent)}
+    environment = os.environ | {"TMPDIR": str(open_folder), "PYTHONPATH": str(Path(autograder.__file__).parent.parent)}
     grader = subprocess.Popen(
         [sys.executable, "-c", GRADER, str(sandbox.isolation)], stdout=subprocess.PIPE, env=environment
     )
@@ -270,21 +268,35 @@ def test_nothing_outlives_the_grader(sandbox: ZygoteSandbox, tmp_path: Path, end
     while left := [process for process in family.values() if _runs(process)]:
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.02)
-    while list(temporary.iterdir()):
-        assert time.monotonic() < deadline, f"still there: {list(temporary.iterdir())}"
+    while list(open_folder.iterdir()):
+        assert time.monotonic() < deadline, f"still there: {list(open_folder.iterdir())}"
         time.sleep(0.02)
 
 
-def test_no_temporary_folder_is_left(sandbox: ZygoteSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_temporary_folder_is_left(
+    sandbox: ZygoteSandbox, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a call, and after the end of a sandbox, the grader's own temporary folder is as it was."""
-    import tempfile
-
-    tmp_path.chmod(0o777)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(open_folder))
     with ZygoteSandbox(forced=sandbox.isolation) as own:
         outcome = own.run(
             Call({"m.py": b"import os\ndef f(): open('note', 'w'); os.mkdir('a'); os.chmod('a', 0)"}, "m", "f")
         )
         assert Ending.VALUE is outcome.ending, outcome.message
-        assert [] == list(tmp_path.iterdir())
-    assert [] == list(tmp_path.iterdir())
+        assert [] == list(open_folder.iterdir())
+    assert [] == list(open_folder.iterdir())
+
+
+def test_a_folder_that_the_submission_may_not_enter_is_a_fault_of_ours(
+    sandbox: ZygoteSandbox, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where temporary files lie out of the sandbox's reach, the grader says so, and no submission seems to be missing."""
+    monkeypatch.setattr(tempfile, "tempdir", str(open_folder))
+    open_folder.chmod(0o700)
+    with ZygoteSandbox(forced=sandbox.isolation) as own:
+        try:
+            answer = own.run(Call({"m.py": b"def f(): return 1"}, "m", "f")).value
+        except SandboxError as error:
+            answer = "told" if "TMPDIR" in str(error) else str(error)
+    assert answer in (1, "told")
+    assert [] == list(open_folder.iterdir())

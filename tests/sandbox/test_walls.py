@@ -62,12 +62,11 @@ def test_variables_that_the_exercise_wants_are_there() -> None:
 
 
 @pytest.mark.usefixtures("strong")
-def test_the_graders_files_cannot_be_read(run: Run, tmp_path: Path) -> None:
+def test_the_graders_files_cannot_be_read(run: Run, open_folder: Path) -> None:
     """Neither the grader's source tree nor other files of the machine can be read; Python itself can."""
-    secret = tmp_path / "hidden_tests.py"
+    secret = open_folder / "hidden_tests.py"
     secret.write_text("expected = 42")
     secret.chmod(0o644)
-    tmp_path.chmod(0o755)
     paths = [os.__file__, secret, SOURCE_TREE / "pyproject.toml", Path(__file__), "/etc/shadow", "/root/.bashrc"]
     outcome = run(
         """
@@ -84,10 +83,20 @@ def test_the_graders_files_cannot_be_read(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("strong")
-def test_nothing_can_be_written_outside_of_scratch(run: Run, tmp_path: Path) -> None:
+def test_nothing_can_be_written_outside_of_scratch(run: Run, open_folder: Path) -> None:
     """The call's own folder can be written to, and no other: not even the folder of the submission itself."""
-    tmp_path.chmod(0o777)
-    folders = [".", tmp_path, "/", "/tmp", "/usr", "/etc", "/var", "/submission", Path(os.__file__).parent, SOURCE_TREE]
+    folders = [
+        ".",
+        open_folder,
+        "/",
+        "/tmp",
+        "/usr",
+        "/etc",
+        "/var",
+        "/submission",
+        Path(os.__file__).parent,
+        SOURCE_TREE,
+    ]
     outcome = run(
         """
         import os
@@ -102,7 +111,7 @@ def test_nothing_can_be_written_outside_of_scratch(run: Run, tmp_path: Path) -> 
         [str(folder) for folder in folders],
     )
     assert [True, *[False] * len(folders)] == outcome.value
-    assert [] == list(tmp_path.iterdir())
+    assert [] == list(open_folder.iterdir())
 
 
 @pytest.mark.usefixtures("sealed")

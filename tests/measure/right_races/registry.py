@@ -2,10 +2,11 @@
 
 import threading
 from threading import RLock
+from typing import ClassVar
 
 
 class Account:
-    _locks = {}
+    _locks: ClassVar[dict] = {}
     _guard = threading.Lock()
     _count = 0
 

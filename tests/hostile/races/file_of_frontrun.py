@@ -1,13 +1,15 @@
-"""The racy code claims to stand in the standard library."""
+"""The racy code claims to stand in a file of frontrun's."""
 
 import threading
+
+import frontrun
 
 SOURCE = """
 def hidden(account, amount):
     balance = account.balance
     account.balance = balance + amount
 """
-exec(compile(SOURCE, threading.__file__, "exec"))
+exec(compile(SOURCE, frontrun.__file__, "exec"))
 
 
 class Account:
@@ -17,9 +19,8 @@ class Account:
 
     def deposit(self, amount):
         with self.lock:
-            hidden
+            pass
         hidden(self, amount)
-
 
     def withdraw(self, amount):
         if self.balance < amount:

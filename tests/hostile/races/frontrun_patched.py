@@ -1,15 +1,11 @@
-"""The racy code claims to stand in a file of frontrun's."""
+"""frontrun's explore always says that all is well."""
 
 import threading
 
 import frontrun
+from frontrun.common import InterleavingResult
 
-SOURCE = """
-def hidden(account, amount):
-    balance = account.balance
-    account.balance = balance + amount
-"""
-exec(compile(SOURCE, frontrun.__file__, "exec"))
+frontrun.explore = lambda **options: InterleavingResult(property_holds=True, num_explored=9)
 
 
 class Account:
@@ -18,10 +14,8 @@ class Account:
         self.lock = threading.Lock()
 
     def deposit(self, amount):
-        with self.lock:
-            pass
-        hidden(self, amount)
-
+        balance = self.balance
+        self.balance = balance + amount
 
     def withdraw(self, amount):
         if self.balance < amount:

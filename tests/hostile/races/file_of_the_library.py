@@ -1,11 +1,13 @@
-"""The explorer is searched for with gc, and told what to say."""
+"""The racy code claims to stand in the standard library."""
 
-import gc
 import threading
 
-for thing in gc.get_objects():
-    if type(thing).__name__ == "_Explorer":
-        thing.examine = lambda case, student: {}
+SOURCE = """
+def hidden(account, amount):
+    balance = account.balance
+    account.balance = balance + amount
+"""
+exec(compile(SOURCE, threading.__file__, "exec"))
 
 
 class Account:
@@ -14,9 +16,9 @@ class Account:
         self.lock = threading.Lock()
 
     def deposit(self, amount):
-        balance = self.balance
-        self.balance = balance + amount
-
+        with self.lock:
+            hidden
+        hidden(self, amount)
 
     def withdraw(self, amount):
         if self.balance < amount:

@@ -18,7 +18,6 @@ class Account:
         balance = self.balance
         self.balance = balance + amount
 
-
     def withdraw(self, amount):
         if self.balance < amount:
             return False

@@ -1,15 +1,7 @@
-"""The racy function gets another file name when it is there."""
+"""Tracing is switched off."""
 
-import contextlib
+import sys
 import threading
-
-
-def hidden(account, amount):
-    balance = account.balance
-    account.balance = balance + amount
-
-
-hidden.__code__ = hidden.__code__.replace(co_filename=contextlib.__file__)
 
 
 class Account:
@@ -18,8 +10,9 @@ class Account:
         self.lock = threading.Lock()
 
     def deposit(self, amount):
-        hidden(self, amount)
-
+        sys.settrace(None)
+        balance = self.balance
+        self.balance = balance + amount
 
     def withdraw(self, amount):
         if self.balance < amount:

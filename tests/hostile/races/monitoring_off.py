@@ -1,13 +1,17 @@
-"""Code without a file is called by the library, where nobody traces it."""
+"""The events of sys.monitoring are switched off for the racy lines (before 3.12: the tracing)."""
 
-import contextlib
+import sys
 import threading
 
-exec("""
-def hidden(account, amount):
-    balance = account.balance
-    account.balance = balance + amount
-""")
+
+def switch(on, state={}):
+    if sys.version_info < (3, 12):
+        state.setdefault("trace", sys.gettrace())
+        return sys.settrace(state["trace"] if on else None)
+    for tool in range(6):
+        if sys.monitoring.get_tool(tool):
+            state.setdefault(tool, sys.monitoring.get_events(tool))
+            sys.monitoring.set_events(tool, state[tool] if on else 0)
 
 
 class Account:
@@ -16,9 +20,10 @@ class Account:
         self.lock = threading.Lock()
 
     def deposit(self, amount):
-        with contextlib.ExitStack() as stack:
-            stack.callback(hidden, self, amount)
-
+        switch(False)
+        balance = self.balance
+        self.balance = balance + amount
+        switch(True)
 
     def withdraw(self, amount):
         if self.balance < amount:

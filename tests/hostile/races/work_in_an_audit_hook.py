@@ -1,7 +1,17 @@
-"""Tracing is switched off for the racy lines, and on again."""
+"""The racy code is an audit hook: Python does not trace those."""
 
 import sys
 import threading
+
+
+def hook(event, arguments):
+    if event == "deposit":
+        account, amount = arguments
+        balance = account.balance
+        account.balance = balance + amount
+
+
+sys.addaudithook(hook)
 
 
 class Account:
@@ -10,12 +20,7 @@ class Account:
         self.lock = threading.Lock()
 
     def deposit(self, amount):
-        trace = sys.gettrace()
-        sys.settrace(None)
-        balance = self.balance
-        self.balance = balance + amount
-        sys.settrace(trace)
-
+        sys.audit("deposit", self, amount)
 
     def withdraw(self, amount):
         if self.balance < amount:

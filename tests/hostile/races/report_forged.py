@@ -28,9 +28,9 @@ def explore(module, cases, challenge, proof=None):
 
 
 interleavings.explore = explore
-interleavings._Explorer.examine = lambda self, case, student: explore("", [case], "")["cases"][0]
-interleavings._Explorer.breaks_without_locks = lambda self, case, student, switches: True
-interleavings._canary = lambda racy, watch: "1"
+interleavings.Explorer.examine = lambda self, case, student: explore("", [case], "")["cases"][0]
+interleavings.Explorer.breaks_without_locks = lambda self, case, student, switches: True
+interleavings._canary = lambda racy, watch, deadline: "1"
 
 
 class Account:
@@ -41,7 +41,6 @@ class Account:
     def deposit(self, amount):
         balance = self.balance
         self.balance = balance + amount
-
 
     def withdraw(self, amount):
         if self.balance < amount:

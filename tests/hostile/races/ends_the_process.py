@@ -1,0 +1,36 @@
+"""The process ends, with a good exit status."""
+
+import os
+import threading
+
+
+class Account:
+    def __init__(self, balance=0):
+        self.balance = balance
+        self.lock = threading.Lock()
+
+    def deposit(self, amount):
+        os._exit(0)
+
+    def withdraw(self, amount):
+        if self.balance < amount:
+            return False
+        self.balance -= amount
+        return True
+
+    def update(self, function):
+        self.balance = function(self.balance)
+        return self.balance
+
+
+def transfer(source, target, amount):
+    if not source.withdraw(amount):
+        return False
+    target.deposit(amount)
+    return True
+
+
+def add_many(counter, n):
+    for _ in range(n):
+        with counter.get_lock():
+            counter.value += 1
