@@ -1,9 +1,8 @@
-"""Runs beside a submission of exercise 05: trajectories of a pendulum, items that answer late or fail, and the yardstick."""
+"""Runs beside a submission of exercise 05: trajectories of a pendulum, and items that answer late or fail."""
 
 import contextlib
 import math
 import os
-import pickle
 import random
 import tempfile
 import time
@@ -45,33 +44,6 @@ def short_trajectory(angle: float) -> float:
 def expected(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     """What the values should be; runs no code of a submission."""
     return [function(item) for item in items]
-
-
-def yardstick(function: Callable[[Any], Any], items: Sequence[Any], n_workers: int) -> list[Any]:
-    """The values, computed by forked processes with shares that are even because the items come sorted by their costs.
-
-    No `parallel_map` knows that much: this shows what the machine can give.
-    """
-    cycle = 2 * n_workers
-    # Dealt out forwards and backwards in turn, so that every share has as many dear items as cheap ones.
-    shares = [(slice(worker, None, cycle), slice(cycle - 1 - worker, None, cycle)) for worker in range(n_workers)]
-    readers = []
-    for share in shares:
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            with open(writer, "wb") as stream:
-                pickle.dump([[function(item) for item in items[part]] for part in share], stream)
-            os._exit(0)
-        os.close(writer)
-        readers.append(reader)
-    values: list[Any] = [None] * len(items)
-    for share, reader in zip(shares, readers, strict=True):
-        with open(reader, "rb") as stream:
-            for part, found in zip(share, pickle.load(stream), strict=True):
-                values[part] = found
-    for _ in shares:
-        os.wait()
-    return values
 
 
 # -- notes that items leave for each other ----------------------------------------------------------------

@@ -146,12 +146,12 @@ def test_nothing_is_left_behind(submission, driver):
 @pytest.mark.points(1)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_values_come_in_order")
-def test_even_work_is_fast(submission, driver, speedup):
+def test_even_work_is_fast(submission, driver, yardstick, speedup):
     """Even work: at least 0.75 of the attainable speedup with 2 workers."""
     speedup(
         case=even,
         student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 2),
-        yardstick=lambda items: driver.observe("yardstick", driver.trajectory, items, 2),
+        yardstick=lambda items: yardstick.observe("run", driver.trajectory, items, 2),
         needed=NEEDED,
     )
 
@@ -159,12 +159,12 @@ def test_even_work_is_fast(submission, driver, speedup):
 @pytest.mark.points(1)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_values_come_in_order")
-def test_uneven_work_is_fast(submission, driver, speedup):
+def test_uneven_work_is_fast(submission, driver, yardstick, speedup):
     """Uneven work, the dearest items first: at least 0.75 of the attainable speedup with 3 workers."""
     speedup(
         case=lambda rng: uneven(rng, dearest_first=True),
         student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 3),
-        yardstick=lambda items: driver.observe("yardstick", driver.trajectory, items, 3),
+        yardstick=lambda items: yardstick.observe("run", driver.trajectory, items, 3),
         needed=NEEDED,
     )
 
@@ -240,12 +240,12 @@ def test_no_more_processes_in_other_cases(driver, measured):
 @pytest.mark.points(0.5)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_uneven_work_is_fast")
-def test_uneven_work_is_fast_in_the_other_order(submission, driver, speedup):
+def test_uneven_work_is_fast_in_the_other_order(submission, driver, yardstick, speedup):
     """Uneven work, the dearest items last: at least 0.75 of the attainable speedup with 2 workers."""
     speedup(
         case=lambda rng: uneven(rng, dearest_first=False),
         student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 2),
-        yardstick=lambda items: driver.observe("yardstick", driver.trajectory, items, 2),
+        yardstick=lambda items: yardstick.observe("run", driver.trajectory, items, 2),
         needed=NEEDED,
     )
 
@@ -253,7 +253,7 @@ def test_uneven_work_is_fast_in_the_other_order(submission, driver, speedup):
 @pytest.mark.points(0.5)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_values_come_in_order")
-def test_tiny_items_are_fast(submission, driver, speedup):
+def test_tiny_items_are_fast(submission, driver, yardstick, speedup):
     """100,000 tiny items: at least 0.6 of the attainable speedup with 2 workers."""
     advice = (
         "100,000 items of some microseconds each took far longer than one process alone would need.\n"
@@ -269,7 +269,7 @@ def test_tiny_items_are_fast(submission, driver, speedup):
     speedup(
         case=lambda rng: [rng.uniform(0.1, 3.0) for _ in range(100_000)],
         student=student,
-        yardstick=lambda items: driver.observe("yardstick", driver.short_trajectory, items, 2),
+        yardstick=lambda items: yardstick.observe("run", driver.short_trajectory, items, 2),
         needed=NEEDED_TINY,
     )
 

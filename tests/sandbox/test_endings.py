@@ -134,6 +134,21 @@ def test_who_cleans_up_is_clean(run: Run) -> None:
     assert (0, (), ()) == (outcome.surviving_threads, outcome.files, outcome.segments)
 
 
+def test_segments_of_other_programs_are_left_alone(run: Run, recorder: Recorder) -> None:
+    """What another program puts into shared memory meanwhile is neither reported nor removed."""
+    other = Path("/dev/shm/autograder-test-of-another-program")
+
+    def begins(*_: object) -> None:
+        other.write_bytes(b"precious")
+
+    recorder.started = begins
+    try:
+        outcome = run("def f(): return 1", observer=recorder)
+        assert ((), b"precious") == (outcome.segments, other.read_bytes())
+    finally:
+        other.unlink()
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("kind", ["Pool", "ProcessPoolExecutor"])
 def test_pools_work(run: Run, recorder: Recorder, kind: str, method: str) -> None:
@@ -198,6 +213,16 @@ def test_closing_leaves_no_process(sandbox: ZygoteSandbox) -> None:
     assert 1 == len(family), "nothing but the zygote waits for the next call"
     assert [] == [process for process in family if process.is_running()]
     own.close()
+
+
+def test_a_killed_zygote_is_a_fault_of_ours(sandbox: ZygoteSandbox) -> None:
+    """When the zygote is gone a call is an error of the sandbox, never a verdict about a submission."""
+    with ZygoteSandbox(forced=sandbox.isolation) as own:
+        assert sandbox.isolation is own.isolation
+        own._process.kill()
+        own._process.wait()
+        with pytest.raises(SandboxError, match="zygote"):
+            own.run(Call({"m.py": b"def f(): pass"}, "m", "f"))
 
 
 def test_closing_before_the_start_leaves_no_process(sandbox: ZygoteSandbox) -> None:

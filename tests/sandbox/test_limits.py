@@ -81,6 +81,12 @@ def test_memory_is_that_of_all_processes(run: Run, fill: str) -> None:
     assert (Ending.CRASHED, "It used more memory than the 150 MiB that it may.") == told
 
 
+def test_where_memory_runs_out_the_call_goes_first(run: Run) -> None:
+    """A call is what the kernel ends first when the machine itself has no memory left: before the grader."""
+    outcome = run("def f():\n    with open('/proc/self/oom_score_adj') as stream: return stream.read().strip()")
+    assert "1000" == outcome.value
+
+
 def test_the_number_of_processes_is_limited(run: Run) -> None:
     """A fork bomb neither goes on nor reaches the machine: forks fail, or the call is ended."""
     outcome = run(
