@@ -137,7 +137,7 @@ class RunningCall:
         hello = self._hello()
         self._outcome.gated = bool(hello["gate"])
         self._outcome.caller = self._find_caller()
-        ready = self._next(time.monotonic() + IMPORT_SECONDS, "importing the module took longer than")
+        ready = self._next(time.monotonic(), IMPORT_SECONDS, "importing the module took longer than")
         if self._finish_early(ready):
             return
         before = procfs.snapshot(self._warden)
@@ -150,11 +150,10 @@ class RunningCall:
             self._observer.started(self._outcome.caller, before)
         # What to compute goes in with the starting gun: code that runs at import has nothing to compute beforehand.
         self._send({"arguments": self._arguments})
-        deadline = started + self._limits.wall_seconds
         if call.function:
-            self._next(deadline, "the call took longer than", expected="returned")
+            self._next(started, self._limits.wall_seconds, "the call took longer than", expected="returned")
         at_return = self._at_return = procfs.snapshot(self._warden)
-        self._take(self._next(time.monotonic() + self._limits.wall_seconds, "its answer took longer than"))
+        self._take(self._next(time.monotonic(), self._limits.wall_seconds, "its answer took longer than"))
         at_answer = self._answered(started)
         self._outcome.surviving = frozenset(at_return.processes | at_answer.processes) - {self._outcome.caller}
         self._look_for_leftovers(len(before.processes[self._outcome.caller].threads))
@@ -199,13 +198,13 @@ class RunningCall:
         finally:
             self._channel.setblocking(False)
 
-    def _next(self, deadline: float, late: str, expected: str = "") -> dict[str, Any]:
+    def _next(self, since: float, seconds: float, late: str, expected: str = "") -> dict[str, Any]:
         """The next message, looking at the processes while it is waited for."""
-        begun = time.monotonic()
+        deadline = since + seconds
         while not self._inbox:
             now = time.monotonic()
             if now >= deadline:
-                raise _Over(Ending.TIMEOUT, f"{late} {deadline - begun:.3g} s".capitalize() + ".")
+                raise _Over(Ending.TIMEOUT, f"{late} {seconds:.3g} s".capitalize() + ".")
             self._turn(min(TICK, deadline - now))
             if not self._inbox and self._status:
                 self._read_channel()  # what it sent before it died still counts
