@@ -93,7 +93,7 @@ def speedup(subject: Subject, measured: dict[str, Any], request: pytest.FixtureR
     """Judges the time of a submission against that of a yardstick: see :class:`~autograder.checks.speedup.Speedup`."""
     from autograder.checks.speedup import Speedup
 
-    return Speedup(measured, f"{subject.task.folder.exercise.name} {request.node.originalname}")
+    return Speedup(measured, f"{subject.sandboxes.seed} {request.node.originalname}")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What is to be graded, and the sandboxes that the grading shares."""
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ class Sandboxes:
     def __init__(self, forced: Isolation | None = None, make: MakeSandbox = start_zygote) -> None:
         self._forced = forced
         self._make = make
+        #: New for every run and the same for all its students: equal work, and none that was done beforehand.
+        self.seed = secrets.token_hex(8)
         self._made: dict[object, Sandbox] = {}
 
     def __enter__(self) -> Self:

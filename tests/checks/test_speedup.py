@@ -107,13 +107,15 @@ def test_every_pair_has_a_fresh_case(verdict: Ask) -> None:
 
 
 def test_the_cases_are_the_same_for_everybody(judge: Any) -> None:
-    """Two students get the same inputs: the same work, the same mark."""
+    """Two students of a run get the same inputs, which the next run does not have: equal work, none done beforehand."""
     lines = "".join(f"    {line}\n" for line in CHECK.splitlines())
     checks = f'@pytest.mark.points(2)\ndef test_it(submission, driver, speedup):\n    """It works."""\n{lines}'
     fake = FakeSandbox({"work": _taking(1.0), "driver.yardstick": lambda case: Reply(_right(case), seconds=1.0)})
     judge(checks, fake, students=("alice", "bob"))
     cases = [call.arguments for call in fake.calls]
     assert cases[: len(cases) // 2] == cases[len(cases) // 2 :]
+    judge(checks, fake, students=("alice",))
+    assert cases[0] != fake.calls[len(cases)].arguments
 
 
 @pytest.mark.parametrize(
