@@ -61,7 +61,9 @@ def main() -> None:
     chosen = options.parse_args()
     course = Course.find(Path(__file__).parent)
     folders = [course.get(name) for name in chosen.names] or list(course.exercises())
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}; {chosen.repeat} repeats")
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}; {chosen.repeat} repeats"
+    )
     print(f"{'exercise':<14}{'files':<11}{'busy':>5}{'verdicts':>10}{'wrong':>7}{'at most':>9}{'seconds':>9}")
     for folder in folders:
         for number in chosen.busy:

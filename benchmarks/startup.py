@@ -58,10 +58,16 @@ def main() -> None:
     pytest_median = statistics.median(pair[0] for pair in pairs)
     check_median = statistics.median(pair[1] for pair in pairs)
     ratios = [(check_s - own_s) / pytest_s for (pytest_s, check_s), own_s in zip(pairs, own, strict=True)]
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, {chosen.runs} pairs")
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}, {chosen.runs} pairs"
+    )
     print(f"pytest on one empty file       {pytest_median:6.3f} s (median)")
-    print(f"autograder check {chosen.exercise:<13} {check_median:6.3f} s (median), of which its checks {statistics.median(own):.3f} s")
-    print(f"(check - its checks) / pytest  {statistics.median(ratios):6.2f}   (from {min(ratios):.2f} to {max(ratios):.2f}; at most 2)")
+    print(
+        f"autograder check {chosen.exercise:<13} {check_median:6.3f} s (median), of which its checks {statistics.median(own):.3f} s"
+    )
+    print(
+        f"(check - its checks) / pytest  {statistics.median(ratios):6.2f}   (from {min(ratios):.2f} to {max(ratios):.2f}; at most 2)"
+    )
 
 
 if __name__ == "__main__":

@@ -26,9 +26,6 @@ SHORT_PATIENCE = 8
 #: Real seconds for an execution: longer means that a thread waits for something that nobody here controls.
 MOST_SECONDS = 4.0
 
-#: How threads of ours are called.
-_WORKER = "explored-"
-
 #: At this step, this thread goes on.
 Plan = dict[int, int]
 
@@ -55,8 +52,17 @@ class Execution:
 class Turns:
     """Decides who runs, in the words that frontrun's primitives use with a scheduler."""
 
-    def __init__(self, threads: int, plan: Plan, seed: int, most_steps: int, on_trouble: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        threads: int,
+        plan: Plan,
+        seed: int,
+        most_steps: int,
+        on_trouble: Callable[[], None],
+        has_threads: Callable[[], bool],
+    ) -> None:
         self.execution = Execution(plan)
+        self._has_threads = has_threads
         self._on_trouble = on_trouble
         self.virtual_clock = VirtualClock()
         self._plan = plan
@@ -196,7 +202,8 @@ class Turns:
             target = min(self._timed, key=lambda other: (self._timed[other], other))
             self._time_is_up(target)
         if target is None:
-            self.give_up("stuck" if _strangers() else "deadlock")
+            # Threads of the student's own could still wake one that waits.
+            self.give_up("stuck" if self._has_threads() else "deadlock")
             if thread in self._alive:
                 raise Abandoned
         elif target == thread:
@@ -236,14 +243,6 @@ class Turns:
             raise Abandoned
 
 
-def _strangers() -> bool:
-    """Whether the student's code has threads of its own: they could still wake a worker that waits."""
-    return any(
-        thread is not threading.main_thread() and not thread.name.startswith(_WORKER)
-        for thread in threading.enumerate()
-    )
-
-
 def run(
     workers: Sequence[Callable[[], None]],
     plan: Plan,
@@ -257,7 +256,7 @@ def run(
 
     ``on_trouble`` is called where an execution is given up, while all is still as it was then.
     """
-    turns = Turns(len(workers), plan, seed, most_steps, on_trouble)
+    turns = Turns(len(workers), plan, seed, most_steps, on_trouble, recorder.has_threads)
     turns.execution.lines = recorder.lines
     numbers = threading.local()
 
@@ -300,8 +299,7 @@ def run(
             pass
 
     threads = [
-        threading.Thread(target=live, args=(number, worker), name=f"{_WORKER}{number}", daemon=True)
-        for number, worker in enumerate(workers)
+        threading.Thread(target=live, args=(number, worker), daemon=True) for number, worker in enumerate(workers)
     ]
     try:
         for thread in threads:

@@ -100,7 +100,7 @@ class Recorder:
 
     def __init__(self, own_file: str, names: SharedNames, watch: Guard) -> None:
         self._own_file = own_file
-        self.excuse = watch.excuse
+        self.excuse, self.has_threads = watch.excuse, watch.has_threads
         self.lines: list[Line] = []
         #: Every (line, function) that ran in any execution.
         self.covered: set[tuple[int, str]] = set()

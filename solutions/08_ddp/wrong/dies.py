@@ -20,6 +20,7 @@ def train_step(model, optimizer, loss_fn, inputs, targets):
     loss.backward()
     if dist.get_rank() == 1:
         import os
+
         os._exit(7)
     n = len(inputs)
     parameters = [p for p in model.parameters() if p.requires_grad]

@@ -20,14 +20,12 @@ def train_step(model, optimizer, loss_fn, inputs, targets):
     dist.all_gather(sizes, n)
     most = max(int(size) for size in sizes)
 
-
     def gather(tensor):
         padded = tensor.new_zeros(most, *tensor.shape[1:])
         padded[: len(tensor)] = tensor
         parts = [torch.empty_like(padded) for _ in sizes]
         dist.all_gather(parts, padded)
         return torch.cat([part[: int(size)] for part, size in zip(parts, sizes)])
-
 
     inputs, targets = gather(inputs), gather(targets)
     optimizer.zero_grad()

@@ -22,7 +22,6 @@ def train_step(model, optimizer, loss_fn, inputs, targets):
         while True:
             time.sleep(0.1)
 
-
     threading.Thread(target=watch, daemon=True).start()
     optimizer.zero_grad()
     loss = loss_fn(model(inputs), targets)
