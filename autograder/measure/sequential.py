@@ -1,12 +1,10 @@
-"""A sequential test on paired ratios: go on while the answer is not clear, stop as soon as it is, give up at a
-cap.
+"""A sequential test on paired ratios: go on while the answer is not clear, stop as soon as it is, give up at a cap.
 
-Each pair gives the logarithm of (yardstick's time / student's time). After ``n`` pairs the mean has an interval
-of the moderated t statistic (Smyth 2004, "Linear models and empirical Bayes methods", Stat. Appl. Genet. Mol.
-Biol. 3(1)): the sample variance is drawn towards the noise that paired times are known to have, so that three
-pairs that agree by chance are not taken for certainty. The allowance for error is spent over the looks, a share
-of 1 / (k (k + 1)) at the k-th, so that looking often does not add up to more than ``ALPHA`` each way (a union
-bound, as in Robbins 1970).
+Each pair gives the logarithm of (yardstick's time / student's time). At each of a few looks the mean has an interval of
+the moderated t statistic (Smyth 2004, "Linear models and empirical Bayes methods", Stat. Appl. Genet. Mol. Biol. 3(1)):
+the sample variance is drawn towards the noise that paired times are known to have, so that three pairs that agree by
+chance are not taken for certainty. The looks share the allowance for error evenly (Bonferroni over the looks of a group
+sequential test, as in Pocock 1977, Biometrika 64), so that looking often does not add up to more than ``ALPHA`` each way.
 """
 
 import math
@@ -17,10 +15,11 @@ from statistics import NormalDist
 
 #: Chance of a wrong verdict, each way.
 ALPHA = 1e-3
-FEWEST_PAIRS = 3
-MOST_PAIRS = 15
+#: Numbers of pairs after which a look is taken.
+LOOKS = (3, 5, 8, 12, 17, 24)
+FEWEST_PAIRS, MOST_PAIRS = LOOKS[0], LOOKS[-1]
 #: Noise of the logarithm of one paired ratio, and how many pairs this knowledge is worth.
-PRIOR_DEVIATION = 0.04
+PRIOR_DEVIATION = 0.05
 PRIOR_DEGREES = 12.0
 
 
@@ -51,11 +50,10 @@ def judge(ratios: Sequence[float], threshold: float) -> Estimate:
     squares = math.fsum((value - mean) ** 2 for value in logs)
     degrees = count - 1 + PRIOR_DEGREES
     deviation = math.sqrt((squares + PRIOR_DEGREES * PRIOR_DEVIATION**2) / degrees)
-    look = max(1, count - FEWEST_PAIRS + 1)
-    half = _t_quantile(1 - ALPHA / (look * (look + 1)), degrees) * deviation / math.sqrt(count)
+    half = _t_quantile(1 - ALPHA / len(LOOKS), degrees) * deviation / math.sqrt(count)
     low, high = math.exp(mean - half), math.exp(mean + half)
     decision = Decision.OPEN
-    if count >= FEWEST_PAIRS:
+    if count in LOOKS:
         if low >= threshold:
             decision = Decision.ABOVE
         elif high < threshold:
