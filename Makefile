@@ -16,6 +16,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/autograder selfcheck
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev

@@ -70,16 +70,16 @@ def main() -> None:
             wanted = proofs(course, [folder])
             total, wrong, seen = Counter[Role](), Counter[Role](), Counter[str]()
 
-            def told(proof: Proof, complaint: str) -> None:
+            told: list[tuple[Proof, str]] = []
+            started = time.monotonic()
+            with busy(number):
+                prove(wanted * chosen.repeat, on_proof=lambda *verdict, told=told: told.append(verdict))
+            seconds = time.monotonic() - started
+            for proof, complaint in told:
                 total[proof.role] += 1
                 wrong[proof.role] += bool(complaint)
                 if complaint:
                     seen[f"{proof.path.name}: {complaint.splitlines()[0]}"] += 1
-
-            started = time.monotonic()
-            with busy(number):
-                prove(wanted * chosen.repeat, on_proof=told)
-            seconds = time.monotonic() - started
             for role in total:
                 bound = upper_bound(wrong[role], total[role])
                 print(

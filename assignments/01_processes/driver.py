@@ -122,20 +122,15 @@ def _no_more_than(limit: int) -> None:
     multiprocessing.util.spawnv_passfds = counted_spawn
 
 
-def identify_slowly(n: int, start_method: str, idle: float) -> Any:
-    """`identify` in a slow caller: it goes on to the next start when the last child has ended, or sits and waits."""
-    started = 0
+def identify_slowly(n: int, start_method: str | None, idle: float) -> Any:
+    """`identify` in a slow caller: it goes on from a start when that child has ended, or sits and waits.
 
-    def hook(pid: int) -> None:
-        nonlocal started
-        started += 1
-        if started < n:
-            _linger(pid, idle)
-
-    _after_every_start(hook)
+    So every child is also there for long enough to be seen from outside, even if it is killed later on.
+    """
+    _after_every_start(lambda pid: _linger(pid, idle))
     import processes
 
-    return processes.identify(n, start_method)
+    return processes.identify(n) if start_method is None else processes.identify(n, start_method)
 
 
 def identify_in_reverse(n: int) -> Any:
@@ -216,6 +211,7 @@ def meet(task: tuple[str, int, int]) -> tuple[int, int, int]:
         return len(list(Path(folder).glob("here-*")))
 
     _wait_until(lambda: how_many() == n, folder)
+    time.sleep(0.2)  # long enough to be seen from outside, whatever the caller does to a worker that has answered
     return os.getpid(), os.getppid(), how_many()
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 Report = dict[str, Any]
+Cases = list[dict[str, Any]]
 #: Longer than two threads need to come to the same place, on any machine. Only who never comes makes others wait for it.
 PATIENCE = 2.5
 
@@ -49,8 +50,11 @@ def _case(
     uses: tuple[str, ...],
     lesson: str = _LOST,
     answers: bool = True,
+    turned: bool = False,
 ) -> dict[str, Any]:
     """An interleavings.Case: threads that make `calls`, one each, on accounts with these balances, called a, b, c.
+
+    `turned` turns the order in which the accounts are made, and that of their ids: solutions may go by either.
 
     It may end in one of `ends`: the balances, and (if asked for) what the calls answered, in their order. Each `double`
     in the calls is called once.
@@ -59,7 +63,7 @@ def _case(
     doubles = sum(call.count("double") for call in calls)
 
     def setup(race: ModuleType) -> tuple[Any, ...]:
-        return (*(race.Account(balance) for balance in balances), _Double(), _Counter())
+        return (*_accounts(race, balances, turned), _Double(), _Counter())
 
     def outcome(results: list[object], *shared: Any) -> dict[str, Any]:
         *accounts, double, counter = shared
@@ -83,11 +87,29 @@ def _case(
     }
 
 
+def _accounts(race: ModuleType, balances: tuple[int, ...], turned: bool) -> list[Any]:
+    """Accounts with these balances; both when made and by its id each comes after the one before it, or before it."""
+    made: list[Any] = []
+    refused = []  # kept, so that their places are not given out again
+    for balance in balances[::-1] if turned else balances:
+        account = race.Account(balance)
+        while made and id(account) < id(made[-1]) and len(refused) < 1000:
+            refused.append(account)
+            account = race.Account(balance)
+        made.append(account)
+    return made[::-1] if turned else made
+
+
 def _worker(call: str, names: list[str]) -> Callable[..., object]:
     for function in ("transfer(", "add_many("):
         call = call.replace(function, f"race.{function}")
     worker: Callable[..., object] = eval(f"lambda race, {', '.join(names)}: {call}", {"no": _no, "slow": _slow})
     return worker
+
+
+def _both_ways(calls: tuple[str, ...], balances: tuple[int, ...], *ends: dict[str, Any], **options: Any) -> Cases:
+    """The case with its accounts in either order."""
+    return [_case(calls, balances, *ends, **options, turned=turned) for turned in (False, True)]
 
 
 def _explore(challenge: str, *cases: dict[str, Any]) -> Report:
@@ -206,7 +228,7 @@ def transfers(*, challenge: str) -> Report:
     """A transfer meets whatever else uses one of its accounts."""
     return _explore(
         challenge,
-        _case(
+        *_both_ways(
             ("transfer(a, b, 80)", "a.withdraw(70)"),
             (100, 0),
             {"a": 20, "b": 80, "answers": [True, False]},
@@ -214,13 +236,13 @@ def transfers(*, challenge: str) -> Report:
             uses=("transfer", "withdraw"),
             lesson=_CHECK,
         ),
-        _case(
+        *_both_ways(
             ("transfer(a, b, 80)", "b.deposit(5)"),
             (100, 0),
             {"a": 20, "b": 85, "answers": [True, None]},
             uses=("transfer", "deposit"),
         ),
-        _case(
+        *_both_ways(
             ("transfer(a, b, 80)", "a.update(double)"),
             (100, 0),
             {"a": 40, "b": 80, "answers": [True, 40]},
@@ -234,7 +256,7 @@ def opposite_transfers(*, challenge: str) -> Report:
     """Two transfers between the same accounts, there and back."""
     return _explore(
         challenge,
-        _case(
+        *_both_ways(
             ("transfer(a, b, 3)", "transfer(b, a, 4)"),
             (10, 10),
             {"a": 11, "b": 9, "answers": [True, True]},
@@ -247,7 +269,7 @@ def any_order(*, challenge: str) -> Report:
     """Three threads whose work commutes: there is one end."""
     return _explore(
         challenge,
-        _case(
+        *_both_ways(
             ("a.deposit(10)", "transfer(a, b, 30)", "b.withdraw(20)"),
             (100, 50),
             {"a": 80, "b": 60, "answers": [None, True, True]},
@@ -260,14 +282,14 @@ def observers(*, challenge: str) -> Report:
     """Somebody looks, first at b, while money moves."""
     return _explore(
         challenge,
-        _case(
+        *_both_ways(
             ("transfer(a, b, 60)", "(b.balance, a.balance)"),
             (100, 0),
             *({"a": 40, "b": 60, "answers": [True, seen]} for seen in ([0, 100], [0, 40], [60, 40])),
             uses=("transfer",),
             lesson=_SEEN,
         ),
-        _case(
+        *_both_ways(
             ("transfer(a, b, 60)", "(b.balance, a.balance)"),
             (50, 0),
             {"a": 50, "b": 0, "answers": [False, [0, 50]]},
@@ -340,7 +362,7 @@ def scarce(*, challenge: str) -> Report:
     """Transfers compete for what is there, share a target, and bring what another needs."""
     return _explore(
         challenge,
-        _case(
+        *_both_ways(
             ("transfer(a, b, 80)", "transfer(a, c, 70)"),
             (100, 0, 0),
             {"a": 20, "b": 80, "c": 0, "answers": [True, False]},
@@ -348,13 +370,13 @@ def scarce(*, challenge: str) -> Report:
             uses=("transfer",),
             lesson=_CHECK,
         ),
-        _case(
+        *_both_ways(
             ("transfer(a, c, 40)", "transfer(b, c, 50)"),
             (40, 50, 1),
             {"a": 0, "b": 0, "c": 91, "answers": [True, True]},
             uses=("transfer",),
         ),
-        _case(
+        *_both_ways(
             ("transfer(a, b, 80)", "b.withdraw(80)"),
             (80, 0),
             {"a": 0, "b": 0, "answers": [True, True]},

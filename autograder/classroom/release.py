@@ -61,11 +61,14 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
     """
     files = {
         folder.reference.name: _stub(folder),
-        folder.tests.name: _public_checks(folder),
+        folder.tests.name: _public(folder.tests),
         "exercise.toml": _as_it_is(folder.path / "exercise.toml"),
         "README.md": _as_it_is(folder.path / "README.md"),
     }
-    files |= {path.name: _as_it_is(path) for path in (folder.driver, folder.yardstick) if path is not None}
+    if folder.driver is not None:
+        files[folder.driver.name] = _as_it_is(folder.driver)
+    if folder.yardstick is not None:
+        files[folder.yardstick.name] = _public(folder.yardstick)
     return {name: text.encode() for name, text in files.items()}
 
 
@@ -98,11 +101,11 @@ def _stub(folder: ExerciseFolder) -> str:
     return _python(path, _cleared(text, "SOLUTION", replacement))
 
 
-def _public_checks(folder: ExerciseFolder) -> str:
-    """The checks without the hidden ones."""
-    text = read_own(folder.tests)
-    regions(text, folder.tests, "HIDDEN TESTS")
-    return _python(folder.tests, _cleared(text, "HIDDEN TESTS"))
+def _public(path: Path) -> str:
+    """A file without its hidden regions."""
+    text = read_own(path)
+    regions(text, path, "HIDDEN TESTS")
+    return _python(path, _cleared(text, "HIDDEN TESTS"))
 
 
 def _as_it_is(path: Path) -> str:

@@ -1,15 +1,18 @@
 """The corrected clock: how long a program would have taken had every thread of it found a core free.
 
 Linux counts, for each thread, the time that it ran and the time that it was ready to run but waited for a core
-(``/proc/PID/task/TID/schedstat``; Documentation/scheduler/sched-stats). Sampled over a whole process tree, an
-interval in which its threads ran for ``r`` and were kept waiting for ``d`` would on free cores have taken ``r /
-(r + d)`` of the time; where nothing ran or was ready, all waited for one another or for IO, and the interval
-counts whole. So a lock, a pipe and the GIL stay visible, and neighbours on the machine, or too few cores, do
-not.
+(``/proc/PID/task/TID/schedstat``; Documentation/scheduler/sched-stats). Of the time for which a thread was runnable it
+got the share ``run / (run + delay)``; on free cores it would have got all of it, and been as much sooner where it was
+going. So an interval in which threads were runnable counts with their share, and one in which none was, since all
+waited for one another or for IO, counts whole. A lock, a pipe and the GIL stay visible; neighbours on the machine, or
+too few cores, do not.
 
-The kernel books a delay when the thread at last gets its core, and a run when it ticks. Both are spread back over
-the time in which they arose, and since one thread cannot run and wait at the same time, a delay lies before the run
-that ended it.
+Where several threads were runnable, their shares are weighted by the CPU time that they use in all: a thread that
+hands out work, and is mostly late for it, says little about how fast the work gets on.
+
+The kernel books a delay when the thread at last gets its core, and a run when it ticks. Both are spread back over the
+time in which they arose, and since one thread cannot run and wait at the same time, a delay lies before the run that
+ended it.
 """
 
 from dataclasses import dataclass, field
@@ -21,30 +24,27 @@ _NS = 1e-9
 _SLACK = 0.02
 
 
+_Thread = tuple[int, int]
+
+
 @dataclass(slots=True)
 class _Interval:
     start: float
     end: float
-    run: float = 0.0
-    delay: float = 0.0
-    #: How much of it is accounted for, by thread.
-    used: dict[tuple[int, int], float] = field(default_factory=dict)
+    #: For how long each thread ran or was ready to.
+    runnable: dict[_Thread, float] = field(default_factory=dict)
 
     @property
-    def corrected(self) -> float:
-        length = self.end - self.start
-        # More than one thread can be ready at once: no more than the interval itself can be shortened.
-        busy = min(length, self.run + self.delay)
-        share = self.run / (self.run + self.delay) if self.run + self.delay > 0 else 1.0
-        return (length - busy) + busy * share
+    def length(self) -> float:
+        return self.end - self.start
 
 
 @dataclass(slots=True)
 class CorrectedClock:
     """Feed it snapshots of one process tree; all times are in seconds."""
 
-    _last: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    _first_run: dict[tuple[int, int], int] = field(default_factory=dict)
+    _last: dict[_Thread, tuple[int, int]] = field(default_factory=dict)
+    _first: dict[_Thread, tuple[int, int]] = field(default_factory=dict)
     _intervals: list[_Interval] = field(default_factory=list)
     _at: float = 0.0
 
@@ -54,7 +54,7 @@ class CorrectedClock:
         for process in snapshot.processes.values():
             for thread, counters in process.threads.items():
                 self._last[process.pid, thread] = counters
-                self._first_run[process.pid, thread] = counters[0]
+                self._first[process.pid, thread] = counters
 
     def tick(self, snapshot: Snapshot) -> None:
         """What was counted up to now."""
@@ -72,12 +72,8 @@ class CorrectedClock:
     def cpu_seconds(self, pid: int | None = None) -> float:
         """CPU time that all threads, or those of one process, have used since the start."""
         counters = self._last.items()
-        used = (run - self._first_run.get(key, 0) for key, (run, _) in counters if pid in (None, key[0]))
+        used = (run - self._first.get(key, (0, 0))[0] for key, (run, _) in counters if pid in (None, key[0]))
         return sum(used) * _NS
-
-    def delay_seconds(self) -> float:
-        """Time that threads were ready and waited for a core."""
-        return sum(interval.delay for interval in self._intervals)
 
     @property
     def wall_seconds(self) -> float:
@@ -91,20 +87,33 @@ class CorrectedClock:
         No core of its own makes a thread quicker than its own CPU time: this bounds what idle threads that are made to wait
         beside it could feign.
         """
-        longest = max((run - self._first_run.get(key, 0) for key, (run, _) in self._last.items()), default=0) * _NS
-        return max(longest, sum(interval.corrected for interval in self._intervals))
+        run: dict[_Thread, float] = {}
+        share: dict[_Thread, float] = {}
+        for thread, (ran, late) in self._last.items():
+            ran_before, late_before = self._first.get(thread, (0, 0))
+            run[thread] = (ran - ran_before) * _NS
+            runnable = ran - ran_before + late - late_before
+            share[thread] = (ran - ran_before) / runnable if runnable > 0 else 0.0
+        return max(max(run.values(), default=0.0), sum(_on_free_cores(one, run, share) for one in self._intervals))
 
-    def _spread(self, thread: tuple[int, int], run: float, delay: float) -> None:
+    def _spread(self, thread: _Thread, run: float, delay: float) -> None:
         earliest = self._at - run - delay - _SLACK
         for interval in reversed(self._intervals):
             if run + delay <= 0 or interval.end < earliest:
                 return
-            used = interval.used.get(thread, 0.0)
-            room = max(0.0, interval.end - interval.start - used)
+            room = max(0.0, interval.length - interval.runnable.get(thread, 0.0))
             run_here = min(run, room)
             delay_here = min(delay, room - run_here)
-            interval.run += run_here
-            interval.delay += delay_here
-            interval.used[thread] = used + run_here + delay_here
+            if run_here + delay_here > 0:
+                interval.runnable[thread] = interval.runnable.get(thread, 0.0) + run_here + delay_here
             run -= run_here
             delay -= delay_here
+
+
+def _on_free_cores(interval: _Interval, run: dict[_Thread, float], share: dict[_Thread, float]) -> float:
+    # More than one thread can be runnable at once: no more than the interval itself can be shortened.
+    busy = min(interval.length, sum(interval.runnable.values()))
+    weights = {thread: seconds * run[thread] for thread, seconds in interval.runnable.items()}
+    total = sum(weights.values())
+    got = sum(weight * share[thread] for thread, weight in weights.items()) / total if total > 0 else 0.0
+    return interval.length - busy + busy * got
