@@ -71,10 +71,17 @@ def test_waiting_for_a_lock_stays_visible() -> None:
 def test_a_delay_that_is_booked_late_lies_where_it_arose() -> None:
     """The kernel books a wait when it is over: booked at once or all at the end, the clock shows the same."""
     steps = [at / 10 for at in range(11)]
-    at_once = [_snapshot(at, a=(at, 0.0), b=(0.0, at)) for at in steps]
-    late = [_snapshot(at, a=(at, 0.0), b=(0.0, at if at == 1.0 else 0.0)) for at in steps]
+    at_once = [_snapshot(at, a=(at / 2, at / 2), b=(at / 2, at / 2)) for at in steps]
+    late = [_snapshot(at, a=(at / 2, at / 2), b=(at / 2, at / 2 if at == 1.0 else 0.0)) for at in steps]
     shown = [clock.corrected_seconds for clock in (_clock(*at_once), _clock(*late))]
     assert [0.5, 0.5] == pytest.approx(shown)
+
+
+def test_who_only_hands_out_work_does_not_set_the_pace() -> None:
+    """A thread that is late for the little that it does takes nothing off the time of one that computes."""
+    steps = [at / 10 for at in range(11)]
+    clock = _clock(*(_snapshot(at, a=(at, 0.0), b=(at / 1000, at * 0.999)) for at in steps))
+    assert 1.0 == pytest.approx(clock.corrected_seconds, rel=0.01)
 
 
 def test_a_thread_does_not_run_while_it_waits() -> None:
