@@ -168,7 +168,11 @@ def _serve(channel: socket.socket, frames: wire.FrameReader, request: dict[str, 
         finally:
             channel.sendall(returned)
     except BaseException as error:
-        send({"kind": "raised", **describe(error, request["files"], code)})
+        answer = {"kind": "raised", **describe(error, request["files"], code)}
+        with contextlib.suppress(BaseException):
+            # Its frames keep what the function made, and so what that still holds, from going away as it would on return.
+            traceback.clear_frames(error.__traceback__)
+        send(answer)
         return
     try:
         message = wire.encode({"kind": "value", "value": value})
