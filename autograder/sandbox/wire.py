@@ -142,7 +142,8 @@ class FrameReader:
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 break
-            frames.append(bytes(self._buffer[_LENGTH.size : end]))
+            with memoryview(self._buffer) as whole:  # a slice of the buffer itself would be one more copy
+                frames.append(bytes(whole[_LENGTH.size : end]))
             del self._buffer[:end]
         return frames
 
