@@ -67,7 +67,6 @@ class _Seen:
     group: int
     identity: Identity | None
     threads: int = 0
-    sightings: int = 0
 
 
 @dataclass(slots=True)
