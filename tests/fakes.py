@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.catalog import Course
-from autograder.sandbox import Call, Ending, Observer, Outcome, ProcessState, Snapshot
+from autograder.sandbox import Call, Counters, Ending, Observer, Outcome, ProcessState, Snapshot
 
 #: Larger than any pid of a machine, so that nothing real is ever looked at.
 CALLER = 2**23
@@ -105,7 +105,7 @@ class FakeSandbox:
 def _tree(at: float, children: int, ran: float) -> Snapshot:
     """The caller, which ran all the time, and idle children."""
     pids = range(CALLER, CALLER + 1 + children)
-    counters = {pid: (round(ran * 1e9) if pid == CALLER else 0, 0) for pid in pids}
+    counters = {pid: Counters(round(ran * 1e9) if pid == CALLER else 0, 0) for pid in pids}
     states = {
         pid: ProcessState(pid, 1 if pid == CALLER else CALLER, CALLER, "S", 0, {pid: counters[pid]}) for pid in pids
     }

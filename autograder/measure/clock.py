@@ -10,75 +10,82 @@ too few cores, do not.
 Where several threads were runnable, their shares are weighted by the CPU time that they use in all: a thread that
 hands out work, and is mostly late for it, says little about how fast the work gets on.
 
+A thread that is woken in vain, for a lock that is no longer free or a look at the clock, and sleeps again at once, may
+wait long for its turn where cores are few. What it waits for it would not have used: such a delay tells nothing of the
+share, or programs that take turns would look parallel.
+
 The kernel books a delay when the thread at last gets its core, and a run when it ticks. Both are spread back over the
 time in which they arose, and since one thread cannot run and wait at the same time, a delay lies before the run that
 ended it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from autograder.sandbox import Snapshot
+from autograder.sandbox import Counters, Snapshot
 
 _NS = 1e-9
 #: A thread is looked at a moment after the time that its snapshot bears: what does not fit goes back this much further.
 _SLACK = 0.02
-
+#: Who runs for less than this, in seconds, when at last given a core was woken in vain.
+_IN_VAIN = 1e-4
 
 _Thread = tuple[int, int]
 
 
 @dataclass(slots=True)
-class _Interval:
-    start: float
-    end: float
-    #: For how long each thread ran or was ready to.
-    runnable: dict[_Thread, float] = field(default_factory=dict)
+class _Booking:
+    """What was counted of one thread in one interval; times in seconds."""
 
-    @property
-    def length(self) -> float:
-        return self.end - self.start
+    interval: int
+    run: float
+    delay: float
+    turns: int
+    in_vain: bool = False
 
 
 @dataclass(slots=True)
 class CorrectedClock:
     """Feed it snapshots of one process tree; all times are in seconds."""
 
-    _last: dict[_Thread, tuple[int, int]] = field(default_factory=dict)
-    _first: dict[_Thread, tuple[int, int]] = field(default_factory=dict)
-    _intervals: list[_Interval] = field(default_factory=list)
-    _at: float = 0.0
+    _last: dict[_Thread, Counters] = field(default_factory=dict)
+    _first: dict[_Thread, Counters] = field(default_factory=dict)
+    _bookings: dict[_Thread, list[_Booking]] = field(default_factory=dict)
+    #: Where the intervals begin and end.
+    _edges: list[float] = field(default_factory=list)
 
     def start(self, snapshot: Snapshot) -> None:
         """The measured time begins."""
-        self._at = snapshot.at
+        self._edges = [snapshot.at]
         for process in snapshot.processes.values():
             for thread, counters in process.threads.items():
-                self._last[process.pid, thread] = counters
-                self._first[process.pid, thread] = counters
+                self._last[process.pid, thread] = self._first[process.pid, thread] = counters
 
     def tick(self, snapshot: Snapshot) -> None:
         """What was counted up to now."""
-        if snapshot.at <= self._at:
+        if snapshot.at <= self._edges[-1]:
             return
-        self._intervals.append(_Interval(self._at, snapshot.at))
-        self._at = snapshot.at
+        interval = len(self._edges) - 1
+        self._edges.append(snapshot.at)
         for process in snapshot.processes.values():
-            for thread, (run, delay) in process.threads.items():
-                run_before, delay_before = self._last.get((process.pid, thread), (0, 0))
-                self._last[process.pid, thread] = (run, delay)
-                booked = max(0, run - run_before) * _NS, max(0, delay - delay_before) * _NS
-                self._spread((process.pid, thread), *booked)
+            for thread, now in process.threads.items():
+                key = process.pid, thread
+                before = self._last.get(key, Counters(0, 0))
+                if now != before:
+                    self._last[key] = now
+                    run, delay = max(0, now.run - before.run) * _NS, max(0, now.delay - before.delay) * _NS
+                    booking = _Booking(interval, run, delay, now.turns - before.turns)
+                    self._bookings.setdefault(key, []).append(booking)
 
     def cpu_seconds(self, pid: int | None = None) -> float:
         """CPU time that all threads, or those of one process, have used since the start."""
-        counters = self._last.items()
-        used = (run - self._first.get(key, (0, 0))[0] for key, (run, _) in counters if pid in (None, key[0]))
-        return sum(used) * _NS
+        return sum(self._run(thread) for thread in self._last if pid in (None, thread[0]))
 
     @property
     def wall_seconds(self) -> float:
         """What an ordinary clock shows."""
-        return sum(interval.end - interval.start for interval in self._intervals)
+        return self._edges[-1] - self._edges[0] if self._edges else 0.0
 
     @property
     def corrected_seconds(self) -> float:
@@ -87,33 +94,54 @@ class CorrectedClock:
         No core of its own makes a thread quicker than its own CPU time: this bounds what idle threads that are made to wait
         beside it could feign.
         """
-        run: dict[_Thread, float] = {}
-        share: dict[_Thread, float] = {}
-        for thread, (ran, late) in self._last.items():
-            ran_before, late_before = self._first.get(thread, (0, 0))
-            run[thread] = (ran - ran_before) * _NS
-            runnable = ran - ran_before + late - late_before
-            share[thread] = (ran - ran_before) / runnable if runnable > 0 else 0.0
-        return max(max(run.values(), default=0.0), sum(_on_free_cores(one, run, share) for one in self._intervals))
+        lengths = [end - begin for begin, end in pairwise(self._edges)]
+        runnable = [0.0] * len(lengths)
+        weights = [0.0] * len(lengths)
+        shares = [0.0] * len(lengths)
+        longest = 0.0
+        for thread, bookings in self._bookings.items():
+            _find_in_vain(bookings)
+            run = self._run(thread)
+            longest = max(longest, run)
+            late = sum(booking.delay for booking in bookings if not booking.in_vain)
+            share = run / (run + late) if run + late > 0 else 0.0
+            for interval, seconds in self._spread(bookings, lengths).items():
+                runnable[interval] += seconds
+                weights[interval] += seconds * run
+                shares[interval] += seconds * run * share
+        total = 0.0
+        for length, busy, weight, share in zip(lengths, runnable, weights, shares, strict=True):
+            # More than one thread can be runnable at once: no more than the interval itself can be shortened.
+            busy = min(length, busy)
+            total += length - busy + (busy * share / weight if weight > 0 else 0.0)
+        return max(longest, total)
 
-    def _spread(self, thread: _Thread, run: float, delay: float) -> None:
-        earliest = self._at - run - delay - _SLACK
-        for interval in reversed(self._intervals):
-            if run + delay <= 0 or interval.end < earliest:
-                return
-            room = max(0.0, interval.length - interval.runnable.get(thread, 0.0))
-            run_here = min(run, room)
-            delay_here = min(delay, room - run_here)
-            if run_here + delay_here > 0:
-                interval.runnable[thread] = interval.runnable.get(thread, 0.0) + run_here + delay_here
-            run -= run_here
-            delay -= delay_here
+    def _run(self, thread: _Thread) -> float:
+        before = self._first.get(thread)
+        return (self._last[thread].run - (before.run if before else 0)) * _NS
+
+    def _spread(self, bookings: list[_Booking], lengths: list[float]) -> dict[int, float]:
+        """For how long the thread ran or was ready to in each interval."""
+        found: dict[int, float] = {}
+        for booking in bookings:
+            left = booking.run + booking.delay
+            earliest = bisect_right(self._edges, self._edges[booking.interval + 1] - left - _SLACK) - 1
+            for interval in range(booking.interval, max(earliest, 0) - 1, -1):
+                here = min(left, max(0.0, lengths[interval] - found.get(interval, 0.0)))
+                if here > 0:
+                    found[interval] = found.get(interval, 0.0) + here
+                    left -= here
+                if left <= 0:
+                    break
+        return found
 
 
-def _on_free_cores(interval: _Interval, run: dict[_Thread, float], share: dict[_Thread, float]) -> float:
-    # More than one thread can be runnable at once: no more than the interval itself can be shortened.
-    busy = min(interval.length, sum(interval.runnable.values()))
-    weights = {thread: seconds * run[thread] for thread, seconds in interval.runnable.items()}
-    total = sum(weights.values())
-    got = sum(weight * share[thread] for thread, weight in weights.items()) / total if total > 0 else 0.0
-    return interval.length - busy + busy * got
+def _find_in_vain(bookings: list[_Booking]) -> None:
+    """Mark the delays after which the thread hardly ran before it slept again."""
+    run = 0.0
+    for booking in reversed(bookings):
+        # A run is booked when the kernel ticks, and so perhaps after the turn that it began with.
+        run += booking.run
+        if booking.turns > 0:
+            booking.in_vain = run / booking.turns < _IN_VAIN
+            run = 0.0

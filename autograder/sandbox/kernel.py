@@ -50,8 +50,24 @@ class MountFlag(IntFlag):
 _SYS_MOUNT_SETATTR = 442
 _SYS_LANDLOCK_CREATE_RULESET, _SYS_LANDLOCK_ADD_RULE, _SYS_LANDLOCK_RESTRICT_SELF = 444, 445, 446
 _SYS_BY_MACHINE = {
-    "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317, "capset": 126, "exit_group": 231, "audit": 0xC000003E},
-    "aarch64": {"clone": 220, "pivot_root": 41, "seccomp": 277, "capset": 91, "exit_group": 94, "audit": 0xC00000B7},
+    "x86_64": {
+        "clone": 56,
+        "pivot_root": 155,
+        "seccomp": 317,
+        "capset": 126,
+        "exit_group": 231,
+        "sched_setattr": 314,
+        "audit": 0xC000003E,
+    },
+    "aarch64": {
+        "clone": 220,
+        "pivot_root": 41,
+        "seccomp": 277,
+        "capset": 91,
+        "exit_group": 94,
+        "sched_setattr": 274,
+        "audit": 0xC00000B7,
+    },
 }
 
 # setpriority, sched_setparam, sched_setscheduler, sched_setaffinity, sched_setattr
@@ -78,6 +94,18 @@ def _syscall(number: int, *arguments: object) -> int:
 
 def prctl(option: int, value: int = 0) -> None:
     _checked(_libc.prctl(option, value, 0, 0, 0), f"prctl {option}")
+
+
+def set_time_slice(nanoseconds: int) -> None:
+    """Ask for turns of this length on a core, for this thread and all that it starts; 0 for the system's own.
+
+    Heeded since Linux 6.12 (EEVDF, "slice" of ``sched_setattr(2)``): who asks for shorter turns gets them sooner, and no
+    more of the core in all.
+    """
+    size, policy, flags = 56, 0, 0
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    attributes = struct.pack("IIQiIQQQII", size, policy, 0, nice, 0, nanoseconds, 0, 0, 0, 0)
+    _syscall(_number("sched_setattr"), 0, attributes, flags)
 
 
 def unshare(namespaces: Namespace) -> None:

@@ -9,12 +9,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 _PROC = "/proc"
 LINUX = sys.platform == "linux"
+
+
+class Counters(NamedTuple):
+    """What the scheduler has counted of one thread (``/proc/PID/task/TID/schedstat``)."""
+
+    #: Nanoseconds run.
+    run: int
+    #: Nanoseconds ready to run, but waiting for a core.
+    delay: int
+    #: How often it was given a core.
+    turns: int = 0
 
 
 @dataclass(slots=True)
@@ -28,8 +40,8 @@ class ProcessState:
     state: str
     #: Memory that is its own (resident, less what is shared), in KiB.
     memory_kib: int
-    #: By thread id: nanoseconds run, and nanoseconds ready but waiting for a core.
-    threads: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: By thread id.
+    threads: dict[int, Counters] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -122,11 +134,10 @@ def _linux_tree(root: int) -> Iterator[tuple[int, ProcessState]]:
         for thread in _threads(pid):
             try:
                 with open(f"{_PROC}/{pid}/task/{thread}/schedstat", "rb") as stream:
-                    run, delay, _ = stream.read().split()
-                process.threads[thread] = (int(run), int(delay))
+                    process.threads[thread] = Counters(*map(int, stream.read().split()))
                 with open(f"{_PROC}/{pid}/task/{thread}/children", "rb") as stream:
                     pending += [int(child) for child in stream.read().split()]
-            except (OSError, ValueError):
+            except (OSError, ValueError, TypeError):
                 continue
         yield pid, process
 
@@ -180,7 +191,7 @@ def _psutil_tree(root: int) -> Iterator[tuple[int, ProcessState]]:
                     process.memory_info().rss // 1024,
                 )
                 run = int((times.user + times.system) * 1e9)
-                state.threads = {index: (run if index == 0 else 0, 0) for index in range(process.num_threads())}
+                state.threads = {index: Counters(run if index == 0 else 0, 0) for index in range(process.num_threads())}
         except (psutil.Error, OSError):
             continue
         yield process.pid, state

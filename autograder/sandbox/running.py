@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.errors import SandboxError
 from autograder.records import Limits
-from autograder.sandbox import kernel, procfs, remains, wire
+from autograder.sandbox import kernel, procfs, remains, turns, wire
 from autograder.sandbox.call import Call, Ending, Observer, Outcome
 
 #: How often a running call is looked at, in seconds.
@@ -113,7 +113,8 @@ class RunningCall:
             self._selector.register(reader, selectors.EVENT_READ, name)
         self._selector.register(self._channel, selectors.EVENT_READ, "channel")
         try:
-            self._protocol()
+            with turns.fine_turns():
+                self._protocol()
         except _Over as over:
             self._outcome.ending = over.ending
             self._outcome.message = over.message
@@ -260,7 +261,7 @@ class RunningCall:
         memory = self._shared + sum(process.memory_kib for process in processes)
         if memory > self._limits.memory_mb * _MIB:
             raise _Over(Ending.CRASHED, f"It used more memory than the {self._limits.memory_mb} MiB that it may.")
-        run = sum(run for process in processes for run, _ in process.threads.values())
+        run = sum(thread.run for process in processes for thread in process.threads.values())
         if run > self._limits.cpu_seconds * 1e9:
             raise _Over(
                 Ending.TIMEOUT, f"It used more than the {self._limits.cpu_seconds:g} s of CPU time that it may."

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from autograder.records import Limits
-from autograder.sandbox import jail, kernel, remains, runner, wire
+from autograder.sandbox import jail, kernel, remains, runner, turns, wire
 from autograder.sandbox.levels import Isolation
 
 LINUX = sys.platform == "linux"
@@ -33,6 +33,7 @@ LINUX = sys.platform == "linux"
 def main(control_fd: int, isolation_names: str, preload: str) -> None:
     """Serve until the grader closes its end, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's to handle
+    turns.take_fine_turns()
     control = socket.socket(fileno=control_fd)
     user = jail.sandbox_user()
     names = [name for name in preload.split(",") if name]

@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 
 from autograder.measure.clock import CorrectedClock
 from autograder.measure.observation import Watch
-from autograder.sandbox import Call, Ending, ProcessState, Snapshot, ZygoteSandbox
+from autograder.sandbox import Call, Counters, Ending, ProcessState, Snapshot, ZygoteSandbox
 from autograder.sandbox.procfs import LINUX
 
 #: Run and delay of one thread, in seconds.
-Counters = tuple[float, float]
+Times = tuple[float, float]
 
 
-def _snapshot(at: float, **threads: Counters) -> Snapshot:
+def _snapshot(at: float, turns: int = 0, **threads: Times) -> Snapshot:
     """A process tree; each of ``threads`` is a process of its own with one thread."""
     processes = {}
     for name, (run, delay) in threads.items():
         pid = ord(name)
-        counters = {pid: (round(run * 1e9), round(delay * 1e9))}
-        processes[pid] = ProcessState(pid, 1, 1, "R", 0, counters)
+        counters = Counters(round(run * 1e9), round(delay * 1e9), turns)
+        processes[pid] = ProcessState(pid, 1, 1, "R", 0, {pid: counters})
     return Snapshot(at, processes)
 
 
@@ -84,6 +84,21 @@ def test_who_only_hands_out_work_does_not_set_the_pace() -> None:
     assert 1.0 == pytest.approx(clock.corrected_seconds, rel=0.01)
 
 
+def test_who_is_woken_in_vain_was_not_parallel() -> None:
+    """A and B take turns at a lock on one core. Who waits for it is woken in vain now and then: that is no parallel work."""
+    clock = CorrectedClock()
+    clock.start(_snapshot(0.0, a=(0.0, 0.0), b=(0.0, 0.0)))
+    ran, late, at = {"a": 0.0, "b": 0.0}, {"a": 0.0, "b": 0.0}, 0.0
+    for turn in range(100):
+        holder, waiter = ("a", "b") if turn // 5 % 2 else ("b", "a")
+        at += 0.004
+        ran[holder] += 0.004
+        ran[waiter] += 0.00002
+        late[waiter] += 0.0039
+        clock.tick(_snapshot(at, turns=turn + 1, a=(ran["a"], late["a"]), b=(ran["b"], late["b"])))
+    assert 0.4 == pytest.approx(clock.corrected_seconds, rel=0.02)
+
+
 def test_a_thread_does_not_run_while_it_waits() -> None:
     """A slice of 3 ms after a wait of 9 ms, seen every 4 ms: a fourth of the time, however the slices are booked."""
     slices = [(at * 0.004, (at // 3) * 0.003, (at // 3) * 0.009) for at in range(31)]
@@ -123,7 +138,7 @@ def test_idle_threads_feign_no_speed() -> None:
         max_size=8,
     )
 )
-def test_the_clock_stays_within_bounds(steps: list[tuple[float, list[Counters]]]) -> None:
+def test_the_clock_stays_within_bounds(steps: list[tuple[float, list[Times]]]) -> None:
     """Whatever is counted: never less than the longest thread ran, never more than the wall clock shows."""
     at, totals = 0.0, dict.fromkeys("abcd", (0.0, 0.0))
     clock = CorrectedClock()

@@ -6,7 +6,7 @@ import pytest
 
 from autograder.errors import SubmissionError
 from autograder.measure.observation import Observation, Watch
-from autograder.sandbox import Call, Ending, Outcome, ProcessState, Snapshot, ZygoteSandbox
+from autograder.sandbox import Call, Counters, Ending, Outcome, ProcessState, Snapshot, ZygoteSandbox
 from autograder.sandbox.procfs import LINUX
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="seen through procfs")
@@ -183,7 +183,9 @@ def test_an_exception_is_kept_until_the_value_is_asked_for(sandbox: ZygoteSandbo
 
 
 def _tree(at: float, *pids: int, dead: tuple[int, ...] = ()) -> Snapshot:
-    states = {pid: ProcessState(pid, 2**23, 2**23, "Z" if pid in dead else "S", 0, {pid: (0, 0)}) for pid in pids}
+    states = {
+        pid: ProcessState(pid, 2**23, 2**23, "Z" if pid in dead else "S", 0, {pid: Counters(0, 0)}) for pid in pids
+    }
     return Snapshot(at, states)
 
 
