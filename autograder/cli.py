@@ -1,5 +1,7 @@
 """The commands, and nothing else: read the command line, call the rooms, write what they give, set the exit status."""
 
+import io
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autograder import __version__
-from autograder.errors import AutograderError, GraderError
+from autograder.errors import AutograderError, GraderError, UsageError
 
 if TYPE_CHECKING:  # the rooms are entered by the commands that need them: that is what keeps the start quick
     from autograder.checks.tasks import Task
@@ -83,21 +85,43 @@ def hint(name: str, step: int, course_folder: Path | None) -> None:
 @main.command()
 @click.argument("targets", nargs=-1, metavar="[NAME|PATH]...")
 @click.option("-v", "--verbose", is_flag=True, help="Show the measurements of checks that passed, too.")
+@click.option("--timeline", is_flag=True, help="Draw what ran when in the last calls of each check.")
+@click.option(
+    "--trace", "trace_file", type=click.Path(path_type=Path), help="Write what ran when, for ui.perfetto.dev."
+)
 @_course_option
 @_isolation_option
-def check(targets: tuple[str, ...], verbose: bool, course_folder: Path | None, isolation: str | None) -> None:
+def check(
+    targets: tuple[str, ...],
+    verbose: bool,
+    timeline: bool,
+    trace_file: Path | None,
+    course_folder: Path | None,
+    isolation: str | None,
+) -> None:
     """Run the public checks on your own work: an exercise's NAME, or the PATH of a file or folder."""
     from autograder.classroom.own_work import own_tasks
 
+    _must_be_writable(trace_file)
     tasks, warnings = own_tasks(targets, course_folder)
     _warn(warnings)
-    _grade_and_show(tasks, isolation=isolation, trusted=True, verbose=verbose, detailed=True)
+    _grade_and_show(
+        tasks,
+        isolation=isolation,
+        trusted=True,
+        verbose=verbose,
+        detailed=True,
+        timelines=timeline or trace_file is not None,
+        draw=timeline,
+        trace_file=trace_file,
+    )
 
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--exercise", help="Grade this exercise only; a file may then have any name.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON result.")
+@click.option("--timelines", is_flag=True, help="Put into the JSON what ran when in the calls of each check.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
 @click.option(
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this share of the points."
@@ -112,6 +136,7 @@ def grade(
     paths: tuple[Path, ...],
     exercise: str | None,
     json_file: Path | None,
+    timelines: bool,
     junit_file: Path | None,
     fail_under: float | None,
     trust_submissions: bool,
@@ -125,8 +150,9 @@ def grade(
     from autograder.classroom.grading import make_tasks
 
     for file in (json_file, junit_file):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise click.UsageError(f"{file}: the folder to write it in does not exist; make it first")
+        _must_be_writable(file)
+    if timelines and json_file is None:
+        raise UsageError("--timelines: they go into the JSON result, and none is asked for; add --json FILE")
     course = Course.find(course_folder)
     submissions, warnings = find_submissions(paths, course, exercise)
     _warn(warnings)
@@ -136,6 +162,7 @@ def grade(
         trusted=trust_submissions,
         verbose=verbose,
         detailed=len({submission.student for submission in submissions}) == 1,
+        timelines=timelines,
         json_file=json_file,
         junit_file=junit_file,
         fail_under=fail_under,
@@ -208,14 +235,19 @@ def _grade_and_show(
     trusted: bool,
     verbose: bool,
     detailed: bool,
+    timelines: bool = False,
+    draw: bool = False,
     json_file: Path | None = None,
     junit_file: Path | None = None,
+    trace_file: Path | None = None,
     fail_under: float | None = None,
 ) -> None:
     from autograder.classroom.grading import Journal, grade_tasks
     from autograder.sandbox import Isolation
 
-    journal = Journal(json_file.with_name(json_file.name + ".autograder-journal")) if json_file is not None else None
+    journal = None
+    if json_file is not None:
+        journal = Journal(json_file.with_name(json_file.name + ".autograder-journal"), timelines)
     progress = _Progress(len(tasks)) if len(tasks) > 1 and sys.stderr.isatty() else None
     graded = grade_tasks(
         tasks,
@@ -223,13 +255,14 @@ def _grade_and_show(
         trusted=trusted,
         journal=journal,
         on_result=progress,
+        timelines=timelines,
     )
     if progress is not None:
         progress.done()
-    _write(graded.report, json_file, junit_file)
+    _write(graded.report, json_file, junit_file, trace_file)
     if journal is not None and graded.complete and not graded.faulty:
         journal.remove()
-    _show(graded.report, verbose=verbose, detailed=detailed)
+    _show(graded.report, verbose=verbose, detailed=detailed, draw=draw)
     if not graded.complete:
         click.echo(
             f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded", err=True
@@ -242,23 +275,40 @@ def _grade_and_show(
         sys.exit(BELOW_MARK)
 
 
-def _write(report: "Report", json_file: Path | None, junit_file: Path | None) -> None:
-    from autograder.report import json_report, junit
+def _must_be_writable(file: Path | None) -> None:
+    """Say before the work that a file cannot be written after it."""
+    if file is None:
+        return
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"{file}: the folder to write it in does not exist; make it first")
+    if file.is_dir():
+        raise UsageError(f"{file}: a folder, where a file is to be written; name a file in it")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise UsageError(f"{file}: may not be written by you; choose another place")
 
-    for file, encode in ((json_file, json_report.encode), (junit_file, junit.encode)):
+
+def _write(report: "Report", json_file: Path | None, junit_file: Path | None, trace_file: Path | None) -> None:
+    from autograder.report import json_report, junit, trace
+
+    for file, encode in ((json_file, json_report.encode), (junit_file, junit.encode), (trace_file, trace.encode)):
         if file is not None:
             file.write_bytes(encode(report))
 
 
-def _show(report: "Report", *, verbose: bool, detailed: bool) -> None:
+def _show(report: "Report", *, verbose: bool, detailed: bool, draw: bool) -> None:
     from rich.console import Console
 
-    from autograder.report import terminal
+    from autograder.report import terminal, timeline
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # better a strange sign than no marks
     console = Console(highlight=False)
     if detailed:
         for result in report.results:
             console.print(terminal.result_view(result, verbose))
+            if draw:
+                console.print(timeline.timeline_view(result))
     if len(report.results) > 1 or not detailed:
         console.print(terminal.report_view(report, verbose and not detailed))
 

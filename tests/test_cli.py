@@ -17,8 +17,11 @@ from click.testing import CliRunner, Result
 
 import autograder
 from autograder.catalog import Course
+from autograder.catalog.submissions import find_submissions
+from autograder.classroom.grading import Journal, make_tasks
 from autograder.cli import main
 from autograder.errors import SandboxError
+from autograder.report import json_report
 from autograder.sandbox import Isolation, ZygoteSandbox
 from tests.fakes import CHECKS, make_course
 
@@ -372,6 +375,65 @@ def test_check_needs_no_name_inside_an_exercise(run: Command, tmp_path: Path, mo
     assert ["small", "tiny"] == sorted(name for name in ("tiny", "small") if f"{name}  4 of 4" in run("check").output)
     monkeypatch.chdir(tmp_path / "solutions" / "02_small")
     assert ["small"] == [name for name in ("tiny", "small") if f"{name}  4 of 4" in run("check").output]
+
+
+@pytest.mark.usefixtures("course")
+def test_check_draws_a_timeline(run: Command) -> None:
+    """With ``--timeline`` a chart of the calls follows the marks; without, there is none."""
+    done = run("check", "tiny", "--timeline")
+    assert (GRADED, True) == (done.exit_code, "4 of 4 points" in _said(done.output)), done.output
+    shown = _said(done.output)
+    assert [] == [part for part in ("tiny.double(21)", "CPU ms", "caller", "running") if part not in shown], shown
+    assert "caller" not in run("check", "tiny").output
+
+
+@pytest.mark.usefixtures("course", "run")
+def test_a_console_of_few_characters_shows_the_marks_too() -> None:
+    """Where the console's encoding has no blocks and no tick, marks and chart are shown in characters that it has."""
+    done = CliRunner(charset="ascii").invoke(main, ["check", "tiny", "--timeline"])
+    assert (GRADED, True) == (done.exit_code, "4 of 4 points" in _said(done.output)), done.output
+    assert "# running" in done.output
+
+
+@pytest.mark.usefixtures("course")
+def test_check_writes_a_trace(run: Command, tmp_path: Path) -> None:
+    """With ``--trace FILE`` what ran when is written as a trace, and nothing more is shown."""
+    done = run("check", "tiny", "--trace", "trace.json")
+    assert (GRADED, False) == (done.exit_code, "caller" in done.output), done.output
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert ["tiny.double(21)"] == [event["name"] for event in events if event.get("cat") == "call"]
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("missing/trace.json", "missing/trace.json: the folder to write it in does not exist; make it first"),
+        ("solutions", "solutions: a folder, where a file is to be written; name a file in it"),
+    ],
+)
+@pytest.mark.usefixtures("course")
+def test_a_trace_that_cannot_be_written_is_said_before_the_work(run: Command, file: str, told: str) -> None:
+    """One line with the file, the cause and the remedy, status 2, and nothing was run."""
+    done = run("check", "tiny", "--trace", file)
+    assert (WRONG_USAGE, "", f"autograder: {told}\n") == (done.exit_code, done.stdout, done.stderr)
+
+
+@pytest.mark.usefixtures("course")
+def test_timelines_of_a_class_are_for_those_who_ask(grade: Command, tmp_path: Path) -> None:
+    """The JSON has them with ``--timelines`` only, also where an earlier run without was stopped."""
+    submitted = _hand_in(tmp_path, alice=ONLY_21)
+    journal = Journal(tmp_path / "result.json.autograder-journal")
+    course = Course.find(tmp_path)
+    (task,) = make_tasks(find_submissions([submitted], course)[0], course)
+    grade(submitted, "--json", "without.json")
+    (without,) = json_report.decode((tmp_path / "without.json").read_bytes()).results
+    journal.add(task, without)
+    assert GRADED == grade(submitted, "--json", "result.json", "--timelines").exit_code
+    for name, wanted in (("without", False), ("result", True)):
+        (result,) = json.loads((tmp_path / f"{name}.json").read_text())["results"]
+        assert [wanted, wanted] == ["timeline" in check for check in result["checks"]]
+    done = grade(submitted, "--timelines")
+    assert (WRONG_USAGE, 1, True) == (done.exit_code, len(done.stderr.splitlines()), "add --json FILE" in done.stderr)
 
 
 @pytest.mark.usefixtures("course")

@@ -139,7 +139,7 @@ class Transfer(dist.Work):
                 for own, copied in zip(_tensors(self._own), _tensors(self._copies), strict=True):
                     own.data.copy_(copied)  # .data: gloo too writes past autograd's version counters
                 self._copies = None
-                self._log.send("leave", self._number)
+                self._log.leave(self._number)
 
     def wait(self, timeout: timedelta | None = None) -> bool:
         done = bool(self._work.wait(timeout) if timeout else self._work.wait())
@@ -222,7 +222,7 @@ class WatchedGroup(dist.ProcessGroup):
         target = self._inner if hasattr(self._inner, method) else self._backend
         work = getattr(target, method)(*args, **kwargs)
         if work is None:  # monitored_barrier waits itself
-            self.log.send("leave", number)
+            self.log.leave(number)
             return None
         return Transfer(work, taken, copies, self.log, number)
 
@@ -260,8 +260,12 @@ class Log:
     def enter(self, **call: object) -> int:
         """Tell of a collective that begins; gives its number."""
         number = next(self._numbers)
-        self.send("enter", number, call | {"line": self._line_of_student()})
+        self.send("enter", number, call | {"line": self._line_of_student(), "start": time.monotonic()})
         return number
+
+    def leave(self, number: int) -> None:
+        """Tell that a collective has ended."""
+        self.send("leave", number, time.monotonic())
 
     def student(self) -> Any:
         """The student's module."""
@@ -349,7 +353,7 @@ class _Plain(pickle.Unpickler):
 
 
 #: What a rank tells of a call.
-_CALL = {"group": str, "name": str, "numel": int, "dtype": str, "root": int, "bytes": int, "line": int}
+_CALL = {"group": str, "name": str, "numel": int, "dtype": str, "root": int, "bytes": int, "line": int, "start": float}
 
 
 class Rank:
@@ -384,7 +388,8 @@ class Rank:
             self.calls.append(call | {"stage": [self.stage_number, self.stage]})
             self.open[number] = self.calls[-1]
         elif kind == "leave":
-            self.open.pop(rest[0], None)
+            number, end = rest
+            self.open.pop(number, {})["end"] = float(end)
         elif kind == "done":
             self.done = tuple(rest)
         elif kind == "raised":
@@ -497,7 +502,8 @@ def run_ranks(task: Task, world_size: int, case: dict[str, Any]) -> dict[str, An
     """Run `task(student, log, rank, world_size, **case)` in `world_size` new processes.
 
     Gives `trouble` (what went wrong, in words, or an empty text), `values` (one per rank), `threads` (names of those
-    left in the ranks), `calls` (per rank, a dictionary per collective), `not waited for` (per rank) and `own network`.
+    left in the ranks), `calls` (per rank, a dictionary per collective), `not waited for` (per rank), `own network`, and a
+    `timeline` that the grader can draw.
     """
     folder = tempfile.mkdtemp(prefix="ranks-", dir=Path.cwd())
     ranks: list[Rank] = []
@@ -516,6 +522,14 @@ def run_ranks(task: Task, world_size: int, case: dict[str, Any]) -> dict[str, An
         "calls": [rank.calls for rank in ranks],
         "not waited for": [[_describe(call) for call in rank.open.values()] for rank in ranks],
         "own network": _has_own_network(),
+        "timeline": {
+            "ranks": [rank.pid for rank in ranks],
+            "marks": [
+                [number, call["name"], call["bytes"], call["start"], call.get("end")]
+                for number, rank in enumerate(ranks)
+                for call in rank.calls
+            ],
+        },
     }
 
 

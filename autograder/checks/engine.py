@@ -12,6 +12,7 @@ import pytest
 
 from autograder.checks import plugin
 from autograder.checks.plugin import MEASURED
+from autograder.checks.recording import Recording
 from autograder.checks.tasks import Sandboxes, Subject, Task
 from autograder.checks.verdicts import judge
 from autograder.errors import GraderError
@@ -45,6 +46,8 @@ def grade(
     sandboxes: Sandboxes,
     on_result: OnResult | None = None,
     on_verdict: OnVerdict | None = None,
+    *,
+    timelines: bool = False,
 ) -> tuple[Result, ...]:
     """Judge all ``tasks`` in one pytest session, in their order.
 
@@ -53,6 +56,7 @@ def grade(
         sandboxes: Where it runs; the caller closes them.
         on_result: Told of each submission as soon as it is judged.
         on_verdict: Told of each check as soon as it is judged.
+        timelines: Whether the verdicts say what ran when, which costs time.
 
     Raises:
         GraderError: pytest itself failed, or a file of checks cannot be loaded.
@@ -64,7 +68,7 @@ def grade(
         sandboxes.of(task.folder.exercise)  # its imports begin now, beside pytest's own
         if task.submission.problem == "":
             break
-    grading = Grading(tasks, sandboxes, on_result, on_verdict)
+    grading = Grading(tasks, sandboxes, on_result, on_verdict, timelines)
     files = list(dict.fromkeys(str(task.folder.tests) for task in tasks))
     _forget(files)
     with _environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="", PYTEST_PLUGINS=""):
@@ -88,8 +92,9 @@ class Grading:
         sandboxes: Sandboxes,
         on_result: OnResult | None,
         on_verdict: OnVerdict | None,
+        timelines: bool = False,
     ) -> None:
-        self._subjects = [Subject(task, sandboxes) for task in tasks]
+        self._subjects = [Subject(task, sandboxes, Recording() if timelines else None) for task in tasks]
         self._order = {id(subject): index for index, subject in enumerate(self._subjects)}
         self._verdicts: list[dict[str, Verdict]] = [{} for _ in tasks]
         #: Runs of checks that each submission still has before it: a parametrized check has several.
@@ -195,7 +200,10 @@ class Grading:
         error = call.excinfo.value if call.excinfo is not None else None
         file = subject.task.folder.exercise.module_file
         figures = {name: _plain(value) for name, value in item.stash.get(MEASURED, {}).items()}
-        self._keep(self._order[id(subject)], judge(check, file, error, call.duration, figures))
+        verdict = judge(check, file, error, call.duration, figures)
+        if subject.recording is not None:
+            verdict = msgspec.structs.replace(verdict, timeline=subject.recording.take())
+        self._keep(self._order[id(subject)], verdict)
 
     def _keep(self, index: int, verdict: Verdict) -> None:
         task = self._subjects[index].task

@@ -46,9 +46,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
         pyfuncitem.obj(**arguments)
     except (InconclusiveError, SandboxError) as problem:
         pyfuncitem.stash.get(MEASURED, {}).clear()
+        judged = pyfuncitem.funcargs["subject"]
+        assert isinstance(judged, Subject)
+        if judged.recording is not None:
+            judged.recording.take()
         if isinstance(problem, SandboxError):
-            judged = pyfuncitem.funcargs["subject"]
-            assert isinstance(judged, Subject)
             judged.renew_sandbox()
         pyfuncitem.obj(**arguments)
     return True

@@ -1,10 +1,13 @@
 """Modules in the sandbox, as checks see them: ``submission.f(...)`` looks like a local call and is none."""
 
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
+from autograder.checks.recording import Recording
 from autograder.errors import SubmissionCrashedError, SubmissionError, SubmissionTimeoutError
 from autograder.measure.observation import Observation, Watch
+from autograder.measure.timeline import Recorder
 from autograder.records import Limits
 from autograder.sandbox import Call, Ending, Function, Outcome, Sandbox
 
@@ -21,6 +24,9 @@ class RemoteFunction:
     def __call__(self, *arguments: object, **named: object) -> Any:
         return self._module.observe(self.name, *arguments, **named).value
 
+    def __repr__(self) -> str:
+        return f"{self._module.module_name}.{self.name}"
+
     def reference(self) -> Function:
         """What stands for this function on its way into the sandbox."""
         return Function(self._module.module_name, self.name)
@@ -30,11 +36,17 @@ class RemoteModule:
     """A module in the sandbox. Every call runs in fresh processes, which have all ended when it returns."""
 
     def __init__(
-        self, sandbox: Callable[[], Sandbox], files: dict[str, bytes], module_name: str, limits: Limits
+        self,
+        sandbox: Callable[[], Sandbox],
+        files: dict[str, bytes],
+        module_name: str,
+        limits: Limits,
+        recording: Recording | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._files = files
         self._limits = limits
+        self._recording = recording
         self.module_name = module_name
 
     def __getattr__(self, name: str) -> RemoteFunction:
@@ -57,8 +69,10 @@ class RemoteModule:
             named={name: _portable(argument) for name, argument in named.items()},
             limits=self._limits,
         )
-        watch = Watch()
+        watch = Watch(recorder=Recorder() if self._recording is not None else None)
         outcome = self._sandbox().run(call, watch)
+        if self._recording is not None:
+            self._recording.keep(watch.timeline(_label(RemoteFunction(self, function), arguments, named), outcome))
         return watch.observation(outcome, self._error(outcome, function))
 
     def import_problem(self) -> str:
@@ -91,6 +105,20 @@ class RemoteModule:
                 raise SubmissionTimeoutError(f"{function}(): {outcome.message}")
             case Ending.CRASHED:
                 raise SubmissionCrashedError(f"{function}(): {outcome.message}{_last_words(outcome)}")
+
+
+def _label(function: RemoteFunction, arguments: tuple[object, ...], named: dict[str, object]) -> str:
+    """The call as it would be written, with large arguments cut short."""
+    shown = [_shown(argument) for argument in arguments]
+    shown += [f"{name}={_shown(argument)}" for name, argument in named.items()]
+    return f"{function!r}({', '.join(shown)})"
+
+
+def _shown(argument: object) -> str:
+    try:
+        return reprlib.repr(argument)
+    except ValueError:  # Python does not print integers of more than 4300 digits
+        return "..."
 
 
 def _last_words(outcome: Outcome) -> str:

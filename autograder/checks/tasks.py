@@ -11,6 +11,7 @@ from autograder.catalog.check_sources import read_checks
 from autograder.catalog.exercises import ExerciseFolder
 from autograder.catalog.submissions import Submission
 from autograder.catalog.text import read_own
+from autograder.checks.recording import Recording
 from autograder.checks.remote import RemoteModule
 from autograder.records import CheckInfo, Exercise
 from autograder.sandbox import Isolation, Sandbox, ZygoteSandbox
@@ -89,6 +90,8 @@ class Subject:
 
     task: Task
     sandboxes: Sandboxes
+    #: Where the timelines of its calls go, if they are wanted.
+    recording: Recording | None = None
     _problem: str | None = None
 
     @property
@@ -125,7 +128,7 @@ class Subject:
 
     def _remote(self, name: str, files: dict[str, bytes]) -> RemoteModule:
         exercise = self.task.folder.exercise
-        return RemoteModule(lambda: self.sandboxes.of(exercise), files, name, exercise.limits)
+        return RemoteModule(lambda: self.sandboxes.of(exercise), files, name, exercise.limits, self.recording)
 
 
 def _read(*paths: Path | None) -> dict[str, bytes]:

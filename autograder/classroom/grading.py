@@ -44,8 +44,10 @@ class Journal:
     A line counts only for the same submission judged by the same checks: its key is a digest of both.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timelines: bool = False) -> None:
         self._path = path
+        #: A result without timelines is no answer where they are wanted.
+        self._timelines = timelines
         self._known: dict[str, Result] = {}
         try:
             lines = path.read_bytes().splitlines()
@@ -73,7 +75,7 @@ class Journal:
         self._path.unlink(missing_ok=True)
 
     def _key(self, task: Task) -> str:
-        digest = blake2b(__version__.encode(), digest_size=16)
+        digest = blake2b(f"{__version__} {self._timelines}".encode(), digest_size=16)
         submission = task.submission
         for text in (submission.student, str(submission.path.absolute()), submission.source, submission.problem):
             digest.update(text.encode() + b"\0")
@@ -100,6 +102,7 @@ def grade_tasks(
     journal: Journal | None = None,
     on_result: Callable[[Result], None] | None = None,
     on_verdict: OnVerdict | None = None,
+    timelines: bool = False,
 ) -> Graded:
     """Judge ``tasks``. Stopped by Ctrl-C it gives what was judged up to then.
 
@@ -110,6 +113,7 @@ def grade_tasks(
         journal: Where results are kept as they are found, and looked for first.
         on_result: Told of each submission.
         on_verdict: Told of each check.
+        timelines: Whether the verdicts say what ran when, which costs time.
 
     Raises:
         UsageError: Only the weakest level is to be had here, and the submissions are not trusted.
@@ -137,7 +141,7 @@ def grade_tasks(
             isolation = _admit(sandboxes, tasks[left[0]], trusted)
         machine = describe(isolation)
         try:
-            grade([tasks[index] for index in left], sandboxes, keep, on_verdict)
+            grade([tasks[index] for index in left], sandboxes, keep, on_verdict, timelines=timelines)
         except KeyboardInterrupt:
             complete = False
     report = Report(autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results)))

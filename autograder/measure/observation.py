@@ -5,6 +5,8 @@ from typing import Any
 
 from autograder.errors import SubmissionError
 from autograder.measure.clock import CorrectedClock
+from autograder.measure.timeline import Recorder, told
+from autograder.records.timeline import CallTimeline
 from autograder.sandbox import Outcome, Snapshot
 from autograder.sandbox.call import Leftovers
 from autograder.sandbox.procfs import LINUX, Identity, command_line, identity
@@ -74,6 +76,8 @@ class Watch:
     """An observer that remembers every process. Give it to ``Sandbox.run``, then ask for the observation."""
 
     clock: CorrectedClock = field(default_factory=CorrectedClock)
+    #: Remembers what ran when, where that is wanted.
+    recorder: Recorder | None = None
     _caller: int = 0
     _baseline_threads: int = 1
     _seen: dict[int, _Seen] = field(default_factory=dict)
@@ -86,6 +90,8 @@ class Watch:
         if caller in snapshot.processes:
             self._baseline_threads = len(snapshot.processes[caller].threads)
         self.clock.start(snapshot)
+        if self.recorder is not None:
+            self.recorder.started(caller, snapshot)
         self._notice(snapshot)
 
     def tick(self, snapshot: Snapshot) -> None:
@@ -94,10 +100,14 @@ class Watch:
         self._notice(snapshot)
         if self._running:
             self.clock.tick(snapshot)
+            if self.recorder is not None:
+                self.recorder.tick(snapshot)
 
     def finished(self, snapshot: Snapshot) -> None:
         self._notice(snapshot)
         self.clock.tick(snapshot)
+        if self.recorder is not None:
+            self.recorder.finished(snapshot)
         self._running = False
 
     def _notice(self, snapshot: Snapshot) -> None:
@@ -124,8 +134,7 @@ class Watch:
 
     def observation(self, outcome: Outcome, error: SubmissionError | None) -> Observation:
         """What was seen, once the call has ended."""
-        helpers = {pid for pid in self._seen if self._is_helper(pid)}
-        inner = {pid: seen.identity.pid for pid, seen in self._seen.items() if seen.identity is not None}
+        helpers, inner = self._helpers(), self._inner()
         started = [pid for pid in self._seen if pid != self._caller and pid not in helpers]
         processes = tuple(
             SeenProcess(
@@ -159,6 +168,19 @@ class Watch:
             loopback_bytes=outcome.loopback_bytes,
             _value=outcome.value,
         )
+
+    def timeline(self, label: str, outcome: Outcome) -> CallTimeline | None:
+        """What ran when, however the call ended; None where it never began, or nobody recorded it."""
+        if self.recorder is None:
+            return None
+        return self.recorder.timeline(label, self._inner(), self._helpers(), told(outcome.value))
+
+    def _inner(self) -> dict[int, int]:
+        """The pids that processes themselves see, by those that the grader sees."""
+        return {pid: seen.identity.pid for pid, seen in self._seen.items() if seen.identity is not None}
+
+    def _helpers(self) -> set[int]:
+        return {pid for pid in self._seen if self._is_helper(pid)}
 
     def _is_helper(self, pid: int) -> bool:
         """One of Python's own: the resource tracker or the fork server, by its command line and its idleness."""

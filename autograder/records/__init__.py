@@ -2,6 +2,7 @@
 
 from autograder.records.exercise import CheckInfo, Exercise, Kind, Limits
 from autograder.records.result import SCHEMA, Machine, Outcome, Report, Result, Verdict
+from autograder.records.timeline import Timeline
 
 __all__ = [
     "SCHEMA",
@@ -13,5 +14,6 @@ __all__ = [
     "Outcome",
     "Report",
     "Result",
+    "Timeline",
     "Verdict",
 ]

@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from autograder.records.exercise import Kind
+from autograder.records.timeline import Timeline
 
 SCHEMA = 1
 
@@ -42,6 +43,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     hidden: bool = False
     measured: dict[str, bool | int | float | str | list[float]] = {}
+    #: What ran when in its calls. Only where it was asked for: without, the JSON has no such field.
+    timeline: Timeline | msgspec.UnsetType = msgspec.UNSET
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

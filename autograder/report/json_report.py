@@ -20,7 +20,7 @@ def encode(report: Report) -> bytes:
     Text and figures that JSON has no form for are written as text that shows them: half a surrogate pair as
     ``\\\\udc80``, a figure that is not finite as ``"nan"``. No submission can make its own report unwritable.
     """
-    document = _writable(msgspec.to_builtins(report))
+    document = writable(msgspec.to_builtins(report))
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
@@ -39,15 +39,15 @@ def decode(data: bytes) -> Report:
         raise UsageError(f"not a report of this grader: {error}") from None
 
 
-def _writable(value: object) -> object:
+def writable(value: object) -> object:
     """`value` with every part that JSON cannot hold as text."""
     match value:
         case str():
             return value.encode("utf-8", "backslashreplace").decode("utf-8")
         case dict():
-            return {_writable(key): _writable(item) for key, item in value.items()}
+            return {writable(key): writable(item) for key, item in value.items()}
         case list() | tuple():
-            items = [_writable(item) for item in value]
+            items = [writable(item) for item in value]
             figures_lost = any(
                 isinstance(new, str) != isinstance(old, str) for new, old in zip(items, value, strict=True)
             )

@@ -31,7 +31,11 @@ class Judge:
         self.verdicts_told: list[Verdict] = []
 
     def __call__(
-        self, checks: str, *fakes: FakeSandbox | dict[str, object], students: tuple[str, ...] = ("alice",)
+        self,
+        checks: str,
+        *fakes: FakeSandbox | dict[str, object],
+        students: tuple[str, ...] = ("alice",),
+        timelines: bool = False,
     ) -> Result:
         """The result of the (last) student by ``checks``. Each further fake takes the place of one that has failed."""
         ready = iter(fake if isinstance(fake, FakeSandbox) else FakeSandbox(fake) for fake in fakes)
@@ -45,7 +49,13 @@ class Judge:
 
         tasks = [Task.of(Submission(name, "tiny", Path(f"{name}.py"), "source"), folder) for name in students]
         with Sandboxes(make=make) as sandboxes:
-            results = grade(tasks, sandboxes, self.told.append, lambda _, verdict: self.verdicts_told.append(verdict))
+            results = grade(
+                tasks,
+                sandboxes,
+                self.told.append,
+                lambda _, verdict: self.verdicts_told.append(verdict),
+                timelines=timelines,
+            )
         assert list(results) == self.told, "each result is told once, in order"
         return results[-1]
 
