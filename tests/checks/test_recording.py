@@ -1,11 +1,17 @@
 """Timelines of a check's calls: in the verdict where they are asked for, and of no weight in it."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+import autograder
+from autograder.catalog import Course, Submission
+from autograder.checks.engine import grade
 from autograder.checks.recording import MOST_CALLS, Recording
+from autograder.checks.tasks import Sandboxes, Task
 from autograder.errors import SandboxError
 from autograder.records import Outcome, Timeline
 from autograder.records.timeline import CallTimeline, Role
@@ -94,3 +100,22 @@ def test_the_last_calls_are_kept() -> None:
     assert isinstance(timeline, Timeline)
     assert ([f"f({number})" for number in range(3, MOST_CALLS + 3)], 3) == (_labels(timeline), timeline.calls_left_out)
     assert msgspec.UNSET is recording.take()
+
+
+def test_the_ranks_of_ddp_tell_their_collectives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the driver of exercise 08 tells has the form that is read: every rank, and what went over the network."""
+    plain = [finder for finder in sys.meta_path if type(finder).__name__ != "AssertionRewritingHook"]
+    monkeypatch.setattr(sys, "meta_path", plain)
+    folder = Course.find(Path(autograder.__file__).parent).get("ddp", "solutions")
+    submission = Submission("", "ddp", folder.reference, folder.reference.read_text())
+    task = Task.of(submission, folder, ["test_every_rank_gets_rank_0s_parameters"])
+    with Sandboxes() as sandboxes:
+        (result,) = grade([task], sandboxes, timelines=True)
+    (verdict,) = result.checks
+    assert isinstance(verdict.timeline, Timeline), verdict.message
+    call = verdict.timeline.calls[-1]
+    assert {None, 0, 1, 2} == {row.rank for row in call.rows}
+    assert {(0, "broadcast", True), (1, "broadcast", False), (2, "broadcast", False)} == {
+        (mark.rank, mark.name, mark.bytes > 0) for mark in call.marks
+    }
+    assert all(0.0 < mark.start < mark.end < call.seconds for mark in call.marks)
