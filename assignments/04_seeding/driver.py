@@ -156,6 +156,15 @@ def draw_with_late_answers(seed: int, n_workers: int, n_samples: int) -> Any:
         return seeding.draw(seed, n_workers, n_samples, start_method="fork")
 
 
+def noise_with_late_answers(seed: int, n_items: int, n_workers: int) -> Any:
+    """`noise` where the worker that is ready first answers last."""
+    multiprocessing.set_start_method("fork", force=True)
+    with _late_calls("put send", n_workers, rounds=1, step=STEP):
+        import seeding
+
+        return seeding.noise(seed, n_items, n_workers)
+
+
 @contextlib.contextmanager
 def _late_forks(n_workers: int) -> Iterator[None]:
     """Of n_workers children the first to be forked sleeps for n_workers - 1 steps, the last not at all."""

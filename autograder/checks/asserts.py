@@ -1,16 +1,25 @@
 """What checks say with: assertions whose text a student reads."""
 
-import hashlib
-import struct
-from typing import Any, NoReturn
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from autograder.measure.fingerprints import Difference, Run, first_difference
+from autograder.measure.fingerprints import fingerprint as fingerprint
 from autograder.measure.observation import Observation
+
+Value = TypeVar("Value")
 
 
 class CheckFailedError(AssertionError):
     """The submission does not do what the check asks for. The text is the student's."""
+
+    def __init__(self, message: str, credit: float = 0.0) -> None:
+        super().__init__(message)
+        #: Share of the points that it earns all the same.
+        self.credit = credit
 
 
 class InconclusiveError(Exception):
@@ -21,9 +30,14 @@ class CannotMeasureError(Exception):
     """This machine cannot measure what the check is about."""
 
 
-def fail(message: str) -> NoReturn:
-    """The check fails, and ``message`` is what the student reads."""
-    raise CheckFailedError(message)
+def fail(message: str, credit: float = 0.0) -> NoReturn:
+    """The check fails, and ``message`` is what the student reads.
+
+    Args:
+        message: What was seen, what it means in this exercise, what to think about next.
+        credit: Share of the points that is earned all the same, 0 to 1.
+    """
+    raise CheckFailedError(message, credit)
 
 
 def inconclusive(message: str) -> NoReturn:
@@ -99,11 +113,31 @@ def assert_close(expected: Any, actual: Any, *, atol: float, rtol: float = 0.0, 
         )
 
 
-def fingerprint(value: object) -> str:
-    """A short digest of nested plain data: the same for equal bits only (-0.0 is not 0.0, and 1 is not 1.0)."""
-    digest = hashlib.blake2b(digest_size=12)
-    _absorb(digest, value)
-    return digest.hexdigest()
+def assert_same_over(
+    runs: Iterable[Run[Value]],
+    *,
+    other: Value,
+    blind: str,
+    hint: str,
+    tell: Callable[[Difference[Value]], str] | None = None,
+) -> None:
+    """One call gives one result under all conditions: repeats, numbers of workers, start methods, injected delays.
+
+    Args:
+        runs: The results; a generator makes no further calls once a difference is found.
+        other: The result for another seed. It must differ, or else equality would prove nothing.
+        blind: What the student reads if it does not.
+        hint: What to think about where results differ.
+        tell: Shows a difference; both values, shortened, where it is not given.
+    """
+    rest = iter(runs)
+    first = next(rest)
+    if fingerprint(first.value) == fingerprint(other):
+        fail(blind)
+    difference = first_difference(itertools.chain([first], rest))
+    if difference is not None:
+        shown = (tell or _tell)(difference)
+        fail(f"{shown}\n{hint}")
 
 
 def shorten(value: object, limit: int = 120) -> str:
@@ -119,21 +153,8 @@ def _count(things: tuple[str, ...], one: str, many: str = "") -> str:
     return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
 
 
-def _absorb(digest: "hashlib.blake2b", value: Any) -> None:
-    digest.update(type(value).__name__.encode() + b":")
-    if isinstance(value, float):
-        digest.update(struct.pack("<d", value))
-    elif isinstance(value, dict):
-        digest.update(struct.pack("<Q", len(value)))
-        for key, item in value.items():
-            _absorb(digest, key)
-            _absorb(digest, item)
-    elif isinstance(value, list | tuple):
-        digest.update(struct.pack("<Q", len(value)))
-        for item in value:
-            _absorb(digest, item)
-    elif hasattr(value, "tobytes"):
-        digest.update(f"{value.dtype.str}{value.shape}".encode() + value.tobytes())
-    else:
-        data = value if isinstance(value, bytes) else repr(value).encode()
-        digest.update(struct.pack("<Q", len(data)) + data)
+def _tell(difference: Difference[Any]) -> str:
+    one, two = difference.first, difference.second
+    width = max(len(one.condition), len(two.condition))
+    lines = [f"  {run.condition:{width}}: {shorten(run.value)}" for run in (one, two)]
+    return "\n".join(["The same call gave two results.", *lines])

@@ -1,103 +1,33 @@
 """Checks of exercise 04, seeding.
 
 All seeds are fixed, so that a verdict is never luck. Numbers that repeat are found exactly, as equal float64.
-Of 100,000 right solutions less than one would fail the few statistical bounds.
 """
 
 import itertools
-import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from autograder.checks import assert_clean, expect_type, fail
-
-# -- looking at draws -------------------------------------------------------------------------------------
+from autograder.checks import Run, assert_clean, assert_same_over, expect_type, fail, streams
 
 
-def expect_numbers(value, shape, call):
-    """The value, when it is a float64 array of this shape without gaps."""
-    __tracebackhide__ = True
-    if not isinstance(value, np.ndarray):
-        fail(f"{call} returned {type(value).__name__}, not a numpy array.")
-    if value.shape != shape:
-        fail(f"{call} has the shape {value.shape}, not {shape}.")
-    if value.dtype != np.float64:
-        fail(f"{call} has the dtype {value.dtype}, not float64.")
-    if not np.isfinite(value).all():
-        fail(f"{call} has {np.count_nonzero(~np.isfinite(value))} values that are not finite.")
-    return value
+@dataclass(frozen=True)
+class Risks:
+    """How often at most a right solution fails a check by chance: together in 1 of 100,000 gradings."""
+
+    draw_normal: float = 1e-6
+    noise_normal: float = 1e-6
+    rows: float = 1e-6
+    neighbours: float = 1e-6
+    other_sizes: float = 2e-6
+    next_noise: float = 1e-6
+    other_noises: float = 2e-6
+    # Spent on no bound: 56 pairs of a loader's generators are compared, whose seeds, if of 32 bits, may meet.
+    loader: float = 1e-6
 
 
-def expect_standard_normal(numbers, call):
-    """Mean, spread and shape of a normal distribution, each with a false alarm rate below 1 in 10^7."""
-    __tracebackhide__ = True
-    x = np.sort(numbers, axis=None)
-    n = x.size
-    mean, deviation = float(x.mean()), float(x.std())
-    expected = np.array([(1 + math.erf(v / math.sqrt(2))) / 2 for v in x.tolist()])
-    gap = max(np.max(np.arange(1, n + 1) / n - expected), np.max(expected - np.arange(n) / n))
-    seen = f"{call}: mean {mean:.4f}, standard deviation {deviation:.4f}, from {x[0]:.2f} to {x[-1]:.2f}."
-    if abs(mean) > 5.5 / math.sqrt(n) or abs(deviation - 1) > 5.5 / math.sqrt(2 * n):
-        fail(f"{seen}\nStandard normal numbers have mean 0 and standard deviation 1, up to chance.")
-    if gap > 3.0 / math.sqrt(n):
-        fail(f"{seen}\nTheir distribution is not the normal one (Kolmogorov-Smirnov distance {gap:.4f}).")
-
-
-def show(numbers, start=0):
-    """The first few numbers from a place on, for a message."""
-    few = np.ravel(numbers)[start : start + 3]
-    return " ".join(f"{v:.6f}" for v in few) + (" ..." if np.size(numbers) > start + 3 else "")
-
-
-def in_common(a, b):
-    """How many numbers of a are in b too, up to their sign."""
-    return int(np.isin(np.abs(a), np.abs(b)).sum())
-
-
-def expect_nothing_in_common(streams, hint):
-    """No two of the named streams share numbers. Independent float64 draws share none.
-
-    A handful is let pass: draws made in float32 may meet by chance.
-    """
-    __tracebackhide__ = True
-    for (name, a), (other, b) in itertools.combinations(streams, 2):
-        shared = in_common(a, b)
-        if shared <= max(4, a.size // 200):
-            continue
-        i = int(np.argmax(np.isin(np.abs(a), np.abs(b))))
-        j = int(np.argmax(np.abs(b) == np.abs(a[i])))
-        width = max(len(name), len(other))
-        fail(
-            f"{name.capitalize()} and {other} share {shared} of {a.size} numbers:\n"
-            f"  {name:{width}} from number {i}: {show(a, i)}\n"
-            f"  {other:{width}} from number {j}: {show(b, j)}\n"
-            f"{hint}"
-        )
-
-
-def expect_same(first, second, where, hint):
-    """Two arrays, equal bit by bit; `where` says how each came about."""
-    __tracebackhide__ = True
-    if np.array_equal(first, second):
-        return
-    place = tuple(int(i) for i in np.argwhere(first != second)[0])
-    what = f"row {place[0]}" if first.ndim == 2 else f"item {place[0]}"
-    (one, a), (other, b) = zip(where, (first, second), strict=True)
-    a, b = (a[place[0]], b[place[0]]) if first.ndim == 2 else (a[place[0] :], b[place[0] :])
-    width = max(len(one), len(other))
-    fail(
-        f"The same call gave two results; the first difference is in {what}.\n"
-        f"  {one:{width}}: {show(a)}\n  {other:{width}}: {show(b)}\n{hint}"
-    )
-
-
-def expect_seed_matters(first, second, what):
-    """Before equality is asked for: two seeds give different results."""
-    __tracebackhide__ = True
-    if np.array_equal(first, second):
-        fail(f"{what} gives the same for two seeds: {show(first)}\nDoes the seed reach the generators?")
-
+RISKS = Risks()
 
 # -- looking at batches -----------------------------------------------------------------------------------
 
@@ -126,26 +56,29 @@ def expect_epochs(value, n_epochs, n_items, batch_size):
     return arrays
 
 
-def expect_same_batches(first, second, where, hint):
-    """Two runs over the same batches, equal bit by bit."""
+def expect_one_order(runs, other, hint):
+    """A loader gives the same items and numbers under all conditions, and others for another seed."""
     __tracebackhide__ = True
-    if np.array_equal(first, second):
-        return
-    one, other = where
+    blind = "make_loader gives the same batches for two different seeds. Does the seed reach the loader?"
+    assert_same_over(runs, other=other, blind=blind, hint=hint, tell=tell_batches)
+
+
+def tell_batches(difference):
+    """In what two runs over the same batches differ."""
+    (one, first), (other, second) = ((run.condition, run.value) for run in (difference.first, difference.second))
     width = max(len(one), len(other))
     if not np.array_equal(first[:, INDEX], second[:, INDEX]):
         a, b = (" ".join(str(int(i)) for i in items[:8, INDEX]) for items in (first, second))
-        orders = f"  {one:{width}}: {a} ...\n  {other:{width}}: {b} ..."
-        fail(f"One seed, but two orders of the items.\n{orders}\n{hint}")
+        return f"One seed, but two orders of the items.\n  {one:{width}}: {a} ...\n  {other:{width}}: {b} ..."
     for column, source in SOURCES.items():
         if not np.array_equal(first[:, column], second[:, column]):
             at = int(np.argmax(first[:, column] != second[:, column]))
-            fail(
+            return (
                 f"One seed, the same order, but other numbers from {source}. Item {int(first[at, INDEX])}:\n"
                 f"  {one:{width}}: {first[at, column]:.6f} (worker {int(first[at, WORKER])})\n"
-                f"  {other:{width}}: {second[at, column]:.6f} (worker {int(second[at, WORKER])})\n{hint}"
+                f"  {other:{width}}: {second[at, column]:.6f} (worker {int(second[at, WORKER])})"
             )
-    fail(f"One seed, the same order and numbers, but other workers made the batches. {hint}")
+    return "One seed, the same order and numbers, but other workers made the batches."
 
 
 def expect_other_numbers(first, second, where, hint):
@@ -171,27 +104,57 @@ def expect_other_numbers(first, second, where, hint):
 # -- draw -------------------------------------------------------------------------------------------------
 
 
+def expect_draw(value, seed, n_workers, n_samples):
+    """The array of draw(seed, n_workers, n_samples)."""
+    __tracebackhide__ = True
+    return streams.expect_numbers(value, (n_workers, n_samples), f"draw({seed}, {n_workers}, {n_samples})")
+
+
 def draws(driver, calls):
     """The arrays of several calls of draw, each looked at."""
     __tracebackhide__ = True
     arrays = expect_type(driver.draws(calls), list, "the arrays of draw")
     assert len(arrays) == len(calls), f"{len(calls)} calls of draw gave {len(arrays)} arrays."
-    for (seed, n_workers, n_samples), array in zip(calls, arrays, strict=True):
-        expect_numbers(array, (n_workers, n_samples), f"draw({seed}, {n_workers}, {n_samples})")
-    return arrays
+    return [expect_draw(array, *call) for call, array in zip(calls, arrays, strict=True)]
 
 
 def rows_of(array, call):
     """The rows of an array, each with a name."""
-    return [(f"row {row} of draw{call}", numbers) for row, numbers in enumerate(array)]
+    return [streams.Stream(f"row {row} of draw{call}", numbers) for row, numbers in enumerate(array)]
+
+
+def pairs_within(rows):
+    """Pairs of rows of one call."""
+    return [pair for own in rows for pair in itertools.combinations(own, 2)]
+
+
+def pairs_across(calls, rows):
+    """Pairs of rows of two seeds; one seed with more workers may well begin with the same rows."""
+    named = itertools.combinations(zip(calls, rows, strict=True), 2)
+    return [
+        pair
+        for (call, one), (another, other) in named
+        if call[0] != another[0]
+        for pair in itertools.product(one, other)
+    ]
+
+
+ROWS_HINT = "Those two workers did not have streams of their own."
+SEEDS_HINT = "Two runs with different seeds should be independent."
+
+
+def expect_one_result(what, runs, other, hint):
+    """One result under all conditions, and another one for another seed."""
+    __tracebackhide__ = True
+    blind = f"{what} gives the same for two seeds: {streams.few(other)}\nDoes the seed reach the generators?"
+    assert_same_over(runs, other=other, blind=blind, hint=hint, tell=streams.tell_numbers)
 
 
 @pytest.mark.points(0.25)
 def test_draw_gives_one_row_per_worker(submission):
     """draw gives a float64 array, one row per worker."""
     for seed, n_workers, n_samples in [(1, 3, 5), (2, 1, 1)]:
-        array = submission.draw(seed, n_workers, n_samples, start_method="fork")
-        expect_numbers(array, (n_workers, n_samples), f"draw({seed}, {n_workers}, {n_samples})")
+        expect_draw(submission.draw(seed, n_workers, n_samples, start_method="fork"), seed, n_workers, n_samples)
 
 
 @pytest.mark.points(0.5)
@@ -199,9 +162,8 @@ def test_draw_gives_one_row_per_worker(submission):
 def test_draw_is_standard_normal(submission):
     """The numbers are standard normal, in long rows too."""
     # Longer than a pipe holds: a worker with such a row ends only when somebody has read it.
-    array = submission.draw(3, 3, 20_000, start_method="fork")
-    expect_numbers(array, (3, 20_000), "draw(3, 3, 20000)")
-    expect_standard_normal(array, "draw(3, 3, 20000)")
+    array = expect_draw(submission.draw(3, 3, 20_000, start_method="fork"), 3, 3, 20_000)
+    streams.assert_standard_normal(array, "draw(3, 3, 20000)", risk=RISKS.draw_normal)
 
 
 @pytest.mark.points(0.75)
@@ -212,7 +174,7 @@ def test_rows_are_drawn_in_worker_processes(driver, measured):
     seen = driver.observe("draw_watched", 5, n_workers, n_samples)
     what = "the array of draw and the numbers drawn by its caller"
     array, drawn_by_caller = expect_type(seen.value, tuple[np.ndarray, np.ndarray], what)
-    expect_numbers(array, (n_workers, n_samples), f"draw(5, {n_workers}, {n_samples})")
+    expect_draw(array, 5, n_workers, n_samples)
     measured["processes"] = len(seen.processes)
     # The caller may be one of the workers.
     assert len(seen.processes) >= n_workers - 1, (
@@ -231,8 +193,8 @@ def test_rows_are_drawn_in_worker_processes(driver, measured):
 def test_no_row_repeats_another(driver):
     """No row, nor a shifted part of it, repeats in another."""
     calls = [(0, 4, 1000), (42, 3, 1000)]
-    for call, array in zip(calls, draws(driver, calls), strict=True):
-        expect_nothing_in_common(rows_of(array, call), "Those two workers did not have streams of their own.")
+    rows = list(map(rows_of, draws(driver, calls), calls))
+    streams.assert_apart(pairs_within(rows), hint=ROWS_HINT, risk=RISKS.rows)
 
 
 @pytest.mark.points(0.5)
@@ -240,10 +202,10 @@ def test_no_row_repeats_another(driver):
 def test_neighbouring_seeds_share_no_row(driver):
     """Seed 5 and its neighbours 6, 7 and 12 share no row."""
     calls = [(seed, 3, 1000) for seed in (5, 6, 7, 12)]
-    rows = [rows_of(array, call) for call, array in zip(calls, draws(driver, calls), strict=True)]
-    for one, other in itertools.combinations(rows, 2):  # rows of one seed have a check of their own
-        for pair in itertools.product(one, other):
-            expect_nothing_in_common(pair, "Two runs with different seeds should be independent.")
+    arrays = draws(driver, calls)
+    streams.assert_seeds_apart({seed: array for (seed, *_), array in zip(calls, arrays, strict=True)}, hint=SEEDS_HINT)
+    rows = list(map(rows_of, arrays, calls))  # those of one seed have a check of their own
+    streams.assert_apart(pairs_across(calls, rows), hint=SEEDS_HINT, risk=RISKS.neighbours)
 
 
 @pytest.mark.points(0.5)
@@ -251,14 +213,15 @@ def test_neighbouring_seeds_share_no_row(driver):
 @pytest.mark.needs("test_draw_gives_one_row_per_worker")
 def test_draw_is_the_same_run_after_run(submission, driver):
     """The same seed gives the same array, run after run."""
-    first = expect_numbers(submission.draw(21, 3, 50, start_method="fork"), (3, 50), "draw(21, 3, 50)")
-    other = expect_numbers(submission.draw(22, 3, 50, start_method="fork"), (3, 50), "draw(22, 3, 50)")
-    expect_seed_matters(first, other, "draw")
-    second = expect_numbers(driver.draw_another_day(21, 3, 50), (3, 50), "draw(21, 3, 50)")
-    expect_same(
-        first,
-        second,
-        ("one run", "another run"),
+    other = expect_draw(submission.draw(22, 3, 50, start_method="fork"), 22, 3, 50)
+    runs = [
+        Run("one run", expect_draw(submission.draw(21, 3, 50, start_method="fork"), 21, 3, 50)),
+        Run("another run", expect_draw(driver.draw_another_day(21, 3, 50), 21, 3, 50)),
+    ]
+    expect_one_result(
+        "draw",
+        runs,
+        other,
         "Between the two, the time, the process ids, the salt of hash(), the global generators and the\n"
         "number of earlier calls have changed. Which of them do the streams depend on?",
     )
@@ -269,16 +232,16 @@ def test_draw_is_the_same_run_after_run(submission, driver):
 @pytest.mark.needs("test_draw_gives_one_row_per_worker")
 def test_draw_is_the_same_under_fork_and_spawn(submission, driver):
     """Both start methods give the same array."""
-    forked = expect_numbers(submission.draw(8, 2, 50, start_method="fork"), (2, 50), "draw(8, 2, 50)")
-    other = expect_numbers(submission.draw(9, 2, 50, start_method="fork"), (2, 50), "draw(9, 2, 50)")
-    expect_seed_matters(forked, other, "draw")
-    # Spawned workers are dear where each imports torch: the one call also has the second begin first.
-    spawned = driver.draw_with_late_spawns(8, 2, 50)
-    expect_numbers(spawned, (2, 50), "draw(8, 2, 50, start_method='spawn')")
-    expect_same(
-        forked,
-        spawned,
-        ("fork", "spawn"),
+    other = expect_draw(submission.draw(9, 2, 50, start_method="fork"), 9, 2, 50)
+    runs = [
+        Run("fork", expect_draw(submission.draw(8, 2, 50, start_method="fork"), 8, 2, 50)),
+        # Spawned workers are dear where each imports torch: the one call also has the second begin first.
+        Run("spawn", expect_draw(driver.draw_with_late_spawns(8, 2, 50), 8, 2, 50)),
+    ]
+    expect_one_result(
+        "draw",
+        runs,
+        other,
         "A forked worker inherits the parent's variables and generators, a spawned one starts afresh.\n"
         "(Also, worker 0 began later than worker 1 in the second run. That must change nothing.)",
     )
@@ -287,31 +250,36 @@ def test_draw_is_the_same_under_fork_and_spawn(submission, driver):
 # -- noise ------------------------------------------------------------------------------------------------
 
 
+def expect_noise(value, seed, n_items, n_workers):
+    """The array of noise(seed, n_items, n_workers)."""
+    __tracebackhide__ = True
+    return streams.expect_numbers(value, (n_items,), f"noise({seed}, {n_items}, {n_workers})")
+
+
 def noises(driver, calls, *method):
     """The arrays of several calls of noise, each looked at."""
     __tracebackhide__ = True
     arrays = expect_type(driver.noises(calls, *method), list, "the arrays of noise")
     assert len(arrays) == len(calls), f"{len(calls)} calls of noise gave {len(arrays)} arrays."
-    for (seed, n_items, n_workers), array in zip(calls, arrays, strict=True):
-        expect_numbers(array, (n_items,), f"noise({seed}, {n_items}, {n_workers})")
-    return arrays
+    return [expect_noise(array, *call) for call, array in zip(calls, arrays, strict=True)]
 
 
-def expect_items_of_their_own(array, call):
-    """Nearly all numbers of a noise differ."""
+def expect_noises_apart(calls, arrays, risk):
+    """No item of a noise has the number of another one, and no two noises have anything in common."""
     __tracebackhide__ = True
-    different = np.unique(array).size
-    assert different >= 0.99 * array.size, (
-        f"noise{call} has only {different} different numbers: {show(np.sort(array))}\n"
-        "Some items were drawn from the same stream."
-    )
+    share = risk / (len(calls) + 1)
+    named = [streams.Stream(f"noise{call}", array) for call, array in zip(calls, arrays, strict=True)]
+    for noise in named:
+        streams.assert_no_number_twice(noise, hint="Some items were drawn from the same stream.", risk=share)
+    pairs = list(itertools.combinations(named, 2))
+    streams.assert_apart(pairs, hint="The items of one seed come back under another.", risk=share)
 
 
 @pytest.mark.points(0.25)
 def test_noise_is_standard_normal(driver):
     """noise gives a float64 array of standard normal numbers."""
     (numbers,) = noises(driver, [(4, 600, 2)])
-    expect_standard_normal(numbers, "noise(4, 600, 2)")
+    streams.assert_standard_normal(numbers, "noise(4, 600, 2)", risk=RISKS.noise_normal)
 
 
 @pytest.mark.points(0.5)
@@ -322,16 +290,14 @@ def test_noise_is_the_same_for_every_number_of_workers(driver):
     counts = (1, 2, 3, 5)
     calls = [(11, 23, n) for n in counts] + [(12, 23, 1)] + [(11, 3, n) for n in counts]
     arrays = noises(driver, calls)
-    expect_seed_matters(arrays[0], arrays[4], "noise")
-    for group in (arrays[:4], arrays[5:]):
-        for n_workers, array in zip(counts[1:], group[1:], strict=True):
-            expect_same(
-                group[0],
-                array,
-                ("1 worker", f"{n_workers} workers"),
-                "An item's number may depend on the seed and the item only, not on who draws it\n"
-                "nor on what else that one draws.",
-            )
+    for group, other in ((arrays[:4], arrays[4]), (arrays[5:], arrays[4][:3])):
+        expect_one_result(
+            "noise",
+            [Run(f"{n} worker{'s' * (n > 1)}", array) for n, array in zip(counts, group, strict=True)],
+            other,
+            "An item's number may depend on the seed and the item only, not on who draws it\n"
+            "nor on what else that one draws.",
+        )
 
 
 @pytest.mark.points(0.5)
@@ -339,13 +305,7 @@ def test_noise_is_the_same_for_every_number_of_workers(driver):
 def test_noise_of_the_next_seed_is_not_shifted(driver):
     """Every item has its own number, and seed 1 is not seed 0 shifted."""
     calls = [(0, 200, 2), (1, 200, 2), (2, 200, 3)]
-    arrays = noises(driver, calls)
-    for call, array in zip(calls, arrays, strict=True):
-        expect_items_of_their_own(array, call)
-    expect_nothing_in_common(
-        [(f"noise of seed {seed}", array) for (seed, *_), array in zip(calls, arrays, strict=True)],
-        "The items of one seed come back under another.",
-    )
+    expect_noises_apart(calls, noises(driver, calls), RISKS.next_noise)
 
 
 # -- the data loader --------------------------------------------------------------------------------------
@@ -367,15 +327,14 @@ def test_loader_gives_every_item_once_and_shuffled(driver, measured):
 @pytest.mark.needs("test_loader_gives_every_item_once_and_shuffled")
 def test_batches_are_the_same_run_after_run(driver):
     """The same seed gives the same batches in the same order, run after run."""
-    first = np.concatenate(expect_epochs(driver.epochs(6, 24, 4, 2, 2), 2, 24, 4))
     other = np.concatenate(expect_epochs(driver.epochs(7, 24, 4, 2, 2), 2, 24, 4))
-    if np.array_equal(first, other):
-        fail("make_loader gives the same batches for two different seeds. Does the seed reach the loader?")
-    second = np.concatenate(expect_epochs(driver.epochs(6, 24, 4, 2, 2, another_day=True), 2, 24, 4))
-    expect_same_batches(
-        first,
-        second,
-        ("one run", "another run"),
+    runs = [
+        Run(condition, np.concatenate(expect_epochs(driver.epochs(6, 24, 4, 2, 2, another_day=late), 2, 24, 4)))
+        for condition, late in (("one run", False), ("another run", True))
+    ]
+    expect_one_order(
+        runs,
+        other,
         "Between the two, the time, the process ids and the state of all global generators have changed.\n"
         "What decides on the order, and what on each worker's numbers?",
     )
@@ -436,19 +395,18 @@ def test_nothing_is_left_behind(submission, driver):
 @pytest.mark.needs("test_draw_gives_one_row_per_worker")
 def test_who_starts_or_ends_first_changes_nothing(submission, driver):
     """Late workers get the same streams, and their rows the same places."""
-    plain = expect_numbers(submission.draw(31, 3, 40, start_method="fork"), (3, 40), "draw(31, 3, 40)")
-    other = expect_numbers(submission.draw(32, 3, 40, start_method="fork"), (3, 40), "draw(32, 3, 40)")
-    expect_seed_matters(plain, other, "draw")
-    for late, what in (
-        (driver.draw_with_late_answers(31, 3, 40), "first ready, last to answer"),
-        (driver.draw_with_late_starts(31, 3, 40), "first started, last to begin"),
-    ):
-        expect_same(
-            plain,
-            expect_numbers(late, (3, 40), "draw(31, 3, 40)"),
-            ("no delays", what),
-            "Which stream a worker gets, or which row its numbers become, depends on who comes first.",
-        )
+    other = expect_draw(submission.draw(32, 3, 40, start_method="fork"), 32, 3, 40)
+    calls = {
+        "no delays": lambda: submission.draw(31, 3, 40, start_method="fork"),
+        "first ready, last to answer": lambda: driver.draw_with_late_answers(31, 3, 40),
+        "first started, last to begin": lambda: driver.draw_with_late_starts(31, 3, 40),
+    }
+    expect_one_result(
+        "draw",
+        (Run(condition, expect_draw(call(), 31, 3, 40)) for condition, call in calls.items()),
+        other,
+        "Which stream a worker gets, or which row its numbers become, depends on who comes first.",
+    )
 
 
 @pytest.mark.points(0.5)
@@ -457,19 +415,9 @@ def test_streams_stay_apart_for_other_seeds_and_sizes(driver):
     """Long rows, many workers, other numbers of workers: the streams stay apart."""
     calls = [(0, 12, 400), (1, 12, 400), (0, 6, 400), (1, 3, 400), (2, 3, 400), (3, 2, 400), (17, 3, 10_000)]
     arrays = draws(driver, calls)
-    rows = [rows_of(array, call) for call, array in zip(calls, arrays, strict=True)]
-    for own in rows:
-        expect_nothing_in_common(own, "Those two workers did not have streams of their own.")
-    for (call, one), (another, other) in itertools.combinations(zip(calls, rows, strict=True), 2):
-        if call[0] != another[0]:  # one seed with more workers may well begin with the same rows
-            for pair in itertools.product(one, other):
-                expect_nothing_in_common(pair, "Two runs with different seeds should be independent.")
-    # 66 + 66 pairs, six standard deviations: a false alarm in less than 1 of 10^6.
-    for (seed, n_workers, n_samples), array in zip(calls[:2], arrays[:2], strict=True):
-        correlation = np.corrcoef(array) - np.eye(n_workers)
-        assert np.abs(correlation).max() < 6 / math.sqrt(n_samples), (
-            f"Two rows of draw({seed}, {n_workers}, {n_samples}) correlate: {np.abs(correlation).max():.3f}."
-        )
+    rows = list(map(rows_of, arrays, calls))
+    streams.assert_apart(pairs_within(rows), hint=ROWS_HINT, risk=RISKS.other_sizes / 2)
+    streams.assert_apart(pairs_across(calls, rows), hint=SEEDS_HINT, risk=RISKS.other_sizes / 2)
 
 
 @pytest.mark.points(0.5)
@@ -478,30 +426,37 @@ def test_streams_stay_apart_for_other_seeds_and_sizes(driver):
 def test_noise_depends_on_seed_and_item_alone(driver):
     """The first k items are the same for every longer noise, on every run."""
     calls = [(14, 60, 3), (15, 60, 3), (14, 59, 3), (14, 31, 2), (14, 1, 1), (14, 600, 4)]
-    arrays = noises(driver, calls)
-    expect_seed_matters(arrays[0], arrays[1], "noise")
-    for (_, n_items, _), array in zip(calls[2:], arrays[2:], strict=True):
+    plain, other, *longer = noises(driver, calls)
+    for one, another, again, hint in (
+        (
+            "one run",
+            "another run",
+            lambda: driver.noise_another_day(14, 60, 3),
+            "Time, process ids, the salt of hash() and the global generators were others.",
+        ),
+        (
+            "no delays",
+            "first ready, last to answer",
+            lambda: driver.noise_with_late_answers(14, 60, 3),
+            "Which item gets which number depends on who comes first.",
+        ),
+        (
+            "fork",
+            "spawn",
+            lambda: noises(driver, [(14, 60, 1)], "spawn")[0],
+            "Only the default start method was another.",
+        ),
+    ):
+        runs = [Run(one, plain), Run(another, expect_noise(again(), 14, 60, 3))]
+        expect_one_result("noise", runs, other, hint)
+    for (_, n_items, _), array in zip(calls[2:], longer, strict=True):
         k = min(60, n_items)
-        expect_same(
-            arrays[0][:k],
-            array[:k],
-            ("of 60 items", f"of {n_items} items"),
+        expect_one_result(
+            "noise",
+            [Run("of 60 items", plain[:k]), Run(f"of {n_items} items", array[:k])],
+            other[:k],
             "An item's number depends on how many items there are.",
         )
-    again = expect_numbers(driver.noise_another_day(14, 60, 3), (60,), "noise(14, 60, 3)")
-    expect_same(
-        arrays[0],
-        again,
-        ("one run", "another run"),
-        "Time, process ids, the salt of hash() and the global generators were others.",
-    )
-    (spawned,) = noises(driver, [(14, 60, 1)], "spawn")
-    expect_same(
-        arrays[0],
-        spawned,
-        ("fork", "spawn"),
-        "Only the default start method was another.",
-    )
 
 
 @pytest.mark.points(0.25)
@@ -511,12 +466,8 @@ def test_noise_of_other_seeds_has_no_item_in_common(driver):
     calls = [(seed, 2500, 2) for seed in (0, 1, 2, 9)]
     arrays = noises(driver, calls)
     for call, array in zip(calls, arrays, strict=True):
-        expect_standard_normal(array, f"noise{call}")
-        expect_items_of_their_own(array, call)
-    expect_nothing_in_common(
-        [(f"noise of seed {seed}", array) for (seed, *_), array in zip(calls, arrays, strict=True)],
-        "The items of one seed come back under another.",
-    )
+        streams.assert_standard_normal(array, f"noise{call}", risk=RISKS.other_noises / 2 / len(calls))
+    expect_noises_apart(calls, arrays, RISKS.other_noises / 2)
 
 
 @pytest.mark.points(0.25)
@@ -525,23 +476,18 @@ def test_noise_of_other_seeds_has_no_item_in_common(driver):
 def test_batches_depend_on_the_seed_alone(driver):
     """Neither another loader nor a slow worker changes the batches."""
     plain, other = (expect_epochs(driver.epochs(seed, 24, 4, 2), 1, 24, 4)[0] for seed in (13, 14))
-    if np.array_equal(plain, other):
-        fail("make_loader gives the same batches for two different seeds. Does the seed reach the loader?")
-    for worker in range(2):
-        (slow,) = expect_epochs(driver.epochs(13, 24, 4, 2, slow_worker=worker), 1, 24, 4)
-        expect_same_batches(
-            plain,
-            slow,
-            ("no delays", f"worker {worker} slow"),
-            "The batches depend on which worker is ready first.",
-        )
-    for items in expect_epochs(driver.epochs_side_by_side(13, 24, 4, 2), 2, 24, 4):
-        expect_same_batches(
-            plain,
-            items,
-            ("alone", "one of two"),
-            "The loader shares a generator with another loader, or with the rest of the program.",
-        )
+    slow = [expect_epochs(driver.epochs(13, 24, 4, 2, slow_worker=worker), 1, 24, 4)[0] for worker in range(2)]
+    expect_one_order(
+        [Run("no delays", plain), *(Run(f"worker {worker} slow", items) for worker, items in enumerate(slow))],
+        other,
+        "The batches depend on which worker is ready first.",
+    )
+    side_by_side = expect_epochs(driver.epochs_side_by_side(13, 24, 4, 2), 2, 24, 4)
+    expect_one_order(
+        [Run("alone", plain), *(Run("one of two", items) for items in side_by_side)],
+        other,
+        "The loader shares a generator with another loader, or with the rest of the program.",
+    )
 
 
 @pytest.mark.points(0.25)
@@ -565,13 +511,10 @@ def test_other_seeds_give_other_batches(driver):
 def test_loader_works_with_spawned_workers(driver):
     """Where workers are spawned by default, the batches are the same."""
     forked, other = (np.concatenate(expect_epochs(driver.epochs(s, 8, 2, 1, 1), 1, 8, 2)) for s in (19, 20))
-    if np.array_equal(forked, other):
-        fail("make_loader gives the same batches for two different seeds. Does the seed reach the loader?")
     spawned = np.concatenate(expect_epochs(driver.epochs(19, 8, 2, 1, 1, method="spawn"), 1, 8, 2))
-    expect_same_batches(
-        forked,
-        spawned,
-        ("fork", "spawn"),
+    expect_one_order(
+        [Run("fork", forked), Run("spawn", spawned)],
+        other,
         "A spawned worker has what is sent to it, and none of the variables that its parent has set.",
     )
 
