@@ -8,10 +8,12 @@ import psutil
 
 from autograder.checks.asserts import assert_clean, fail, fingerprint, inconclusive, shorten
 from autograder.errors import GraderError, SubmissionFailure, SubmissionTimeoutError
-from autograder.measure.observation import Observation
-from autograder.measure.sequential import MOST_PAIRS, Decision, Estimate, judge
+from autograder.measure.observation import Observation, StartMethod
+from autograder.measure.sequential import FLOOR, MOST_PAIRS, Decision, Estimate, judge
 
 Compare = Callable[[Any, Any], str | None]
+#: Runs what shows how fast the machine is, on a problem, with processes that are started as told.
+Yardstick = Callable[[Any, StartMethod], Observation]
 
 
 class Speedup:
@@ -26,30 +28,37 @@ class Speedup:
         *,
         case: Callable[[random.Random], Any],
         student: Callable[[Any], Observation],
-        yardstick: Callable[[Any], Observation],
+        yardstick: Yardstick,
         needed: float,
         workers: int | None = None,
         compare: Compare | None = None,
     ) -> None:
         """Judge the efficiency: the yardstick's time over the student's, which must reach ``needed``.
 
+        Somewhat below ``needed`` a part of the points is earned (:func:`autograder.measure.sequential.ramp`).
+
         Args:
             case: Makes a fresh input for each pair.
             student: Runs the submission on it.
-            yardstick: Runs, on the same input, what shows how fast this machine can do it now; its value is right.
+            yardstick: Runs, on the same input, what shows how fast this machine can do it now; its value is right. It
+                starts its processes as the submission does, since the start methods differ in what a process costs.
             needed: The efficiency that passes.
             workers: Most processes that the submission may have at once.
             compare: Says what is wrong with the student's value, if anything; equality where it is not given.
         """
         ratios: list[float] = []
+        method = StartMethod.FORK
         for pair in range(MOST_PAIRS):
             problem = case(random.Random(f"{self._seed} {pair}"))
             # In turn first and second, so that a machine which slows down does not favour one.
             if pair % 2:
-                theirs, ours = student(problem), _measure(yardstick, problem)
+                theirs, ours = student(problem), _measure(yardstick, problem, method)
             else:
-                ours, theirs = _measure(yardstick, problem), student(problem)
+                ours, theirs = _measure(yardstick, problem, method), student(problem)
             self._verify(ours, theirs, workers, compare or _equal)
+            if theirs.start_method is not method and not ratios:
+                method = theirs.start_method
+                ours = _measure(yardstick, problem, method)
             ratios.append(ours.corrected_seconds / max(theirs.corrected_seconds, 1e-6))
             estimate = judge(ratios, needed)
             self._record(estimate, ours, theirs, needed)
@@ -76,6 +85,7 @@ class Speedup:
             # What the yardstick's processes computed, one after another, is the serial time.
             speedup=round(ours.cpu_seconds / max(theirs.corrected_seconds, 1e-6), 2),
             attainable=round(ours.cpu_seconds / max(ours.corrected_seconds, 1e-6), 2),
+            credit=round(estimate.credit, 3),
             clock="corrected" if theirs.corrected else "wall",
         )
 
@@ -89,19 +99,21 @@ class Speedup:
             inconclusive(
                 f"{seen}\nOther work keeps this machine busy, and it has no counters that could correct for it."
             )
-        if estimate.decision is Decision.BELOW:
-            fail(
-                f"It was {seen}\nWhere did the rest of the time go? Look at which worker ended last, "
-                "who waited for whom, and what starting and talking to the workers cost."
-            )
         if estimate.decision is Decision.OPEN:
-            inconclusive(f"It was {seen}\nThat is too close to the threshold for a verdict.")
+            inconclusive(f"It was {seen}\nThat is too uncertain for a verdict.")
+        if estimate.credit < 1.0:
+            part = f" From {FLOOR * needed:.0%} up a part of the points is earned." if estimate.credit > 0 else ""
+            fail(
+                f"It was {seen}{part}\nWhere did the rest of the time go? Look at which worker ended last, "
+                "who waited for whom, and what starting and talking to the workers cost.",
+                credit=estimate.credit,
+            )
 
 
-def _measure(yardstick: Callable[[Any], Observation], problem: Any) -> Observation:
+def _measure(yardstick: Yardstick, problem: Any, method: StartMethod) -> Observation:
     """The yardstick's run. It is ours: where it fails, no student has."""
     try:
-        ours = yardstick(problem)
+        ours = yardstick(problem, method)
         ours.value  # noqa: B018 - raises what the yardstick raised
     except SubmissionTimeoutError as error:
         inconclusive(f"This machine is too busy: what is measured against did not end in time. {error}")

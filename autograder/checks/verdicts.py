@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from autograder.checks.asserts import CannotMeasureError, InconclusiveError
+from autograder.checks.asserts import CannotMeasureError, CheckFailedError, InconclusiveError
 from autograder.errors import (
     SubmissionCrashedError,
     SubmissionError,
@@ -25,13 +25,19 @@ def judge(
         title=check.title,
         kind=check.kind,
         outcome=outcome,
-        score=check.points if outcome is Outcome.PASSED else 0.0,
+        score=_score(check.points, outcome, error),
         points=check.points,
         message=message,
         seconds=round(seconds, 4),
         hidden=check.hidden,
         measured=measured,
     )
+
+
+def _score(points: float, outcome: Outcome, error: BaseException | None) -> float:
+    if isinstance(error, CheckFailedError):
+        return round(points * error.credit, 2)
+    return points if outcome is Outcome.PASSED else 0.0
 
 
 def _outcome(error: BaseException | None, module_file: str) -> tuple[Outcome, str]:

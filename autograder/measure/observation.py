@@ -1,6 +1,7 @@
 """What was seen of one call from outside: its processes, how many lived at once, its times, what it left behind."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from autograder.errors import SubmissionError
@@ -13,7 +14,17 @@ from autograder.sandbox.procfs import LINUX, Identity, command_line, identity
 
 #: CPU time under which a process that looks like one of Python's helpers is taken for one.
 HELPER_CPU_SECONDS = 0.3
-_HELPERS = ("multiprocessing.resource_tracker import main", "multiprocessing.forkserver import main")
+_FORK_SERVER = "multiprocessing.forkserver import main"
+_HELPERS = ("multiprocessing.resource_tracker import main", _FORK_SERVER)
+_SPAWNED = "multiprocessing.spawn import spawn_main"
+
+
+class StartMethod(StrEnum):
+    """How a process came about, in the words of ``multiprocessing``; the quickest way first."""
+
+    FORK = "fork"
+    FORKSERVER = "forkserver"
+    SPAWN = "spawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class SeenProcess:
     cpu_seconds: float
     #: Most threads that it had at once.
     threads: int
+    start_method: StartMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,13 @@ class Observation:
     #: What went over the sandbox's loopback network, in bytes.
     loopback_bytes: int
     _value: Any = None
+
+    @property
+    def start_method(self) -> StartMethod:
+        """How its processes were started: the quickest way that any of those took that did the work."""
+        most = max((process.cpu_seconds for process in self.processes), default=0.0)
+        used = {process.start_method for process in self.processes if process.cpu_seconds >= most / 10}
+        return min(used, key=list(StartMethod).index, default=StartMethod.FORK)
 
     @property
     def value(self) -> Any:
@@ -143,6 +162,7 @@ class Watch:
                 pgid=inner.get(self._seen[pid].group, 0),
                 cpu_seconds=self.clock.cpu_seconds(pid),
                 threads=self._seen[pid].threads,
+                start_method=self._start_method(pid),
             )
             for pid in started
         )
@@ -182,12 +202,21 @@ class Watch:
     def _helpers(self) -> set[int]:
         return {pid for pid in self._seen if self._is_helper(pid)}
 
+    def _start_method(self, pid: int) -> StartMethod:
+        command = " ".join(self._command(pid))
+        if _FORK_SERVER in command:
+            return StartMethod.FORKSERVER
+        return StartMethod.SPAWN if _SPAWNED in command else StartMethod.FORK
+
+    def _command(self, pid: int) -> tuple[str, ...]:
+        seen = self._seen.get(pid)
+        return seen.identity.command if seen is not None and seen.identity is not None else ()
+
     def _is_helper(self, pid: int) -> bool:
         """One of Python's own: the resource tracker or the fork server, by its command line and its idleness."""
-        seen = self._seen[pid]
-        if seen.identity is None or not any(mark in part for mark in _HELPERS for part in seen.identity.command):
+        command = self._command(pid)
+        if not any(mark in part for mark in _HELPERS for part in command):
             return False
-        parent = self._seen.get(seen.parent)
-        if parent is not None and parent.identity is not None and parent.identity.command == seen.identity.command:
+        if self._command(self._seen[pid].parent) == command:
             return False  # a worker that the fork server forked
         return self.clock.cpu_seconds(pid) < HELPER_CPU_SECONDS

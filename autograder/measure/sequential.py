@@ -5,6 +5,10 @@ the moderated t statistic (Smyth 2004, "Linear models and empirical Bayes method
 the sample variance is drawn towards the noise that paired times are known to have, so that three pairs that agree by
 chance are not taken for certainty. The looks share the allowance for error evenly (Bonferroni over the looks of a group
 sequential test, as in Pocock 1977, Biometrika 64), so that looking often does not add up to more than ``ALPHA`` each way.
+
+Credit is a ramp and no cliff: from the threshold up all points, at ``FLOOR`` of it and below none, between them in
+proportion. So at the cap an estimate that lies near the threshold still has a credit that is no matter of luck, and only
+where the interval spans the whole ramp is there no verdict.
 """
 
 import math
@@ -21,13 +25,20 @@ FEWEST_PAIRS, MOST_PAIRS = LOOKS[0], LOOKS[-1]
 #: Noise of the logarithm of one paired ratio, and how many pairs this knowledge is worth.
 PRIOR_DEVIATION = 0.05
 PRIOR_DEGREES = 12.0
+#: Share of the threshold at which, and below which, an efficiency earns nothing.
+FLOOR = 0.9
 
 
 class Decision(Enum):
-    """What the pairs so far say of the efficiency against its threshold."""
+    """What the pairs so far say of the efficiency."""
 
+    #: It reaches the threshold: all points.
     ABOVE = auto()
+    #: It is below the ramp: no points.
     BELOW = auto()
+    #: It lies on the ramp, or near it: the estimate's credit.
+    RAMP = auto()
+    #: They do not say yet; after the last pair, they cannot.
     OPEN = auto()
 
 
@@ -40,6 +51,14 @@ class Estimate:
     high: float
     pairs: int
     decision: Decision
+    #: Share of the points that is earned, 0 to 1.
+    credit: float
+
+
+def ramp(efficiency: float, threshold: float) -> float:
+    """Share of the points that ``efficiency`` earns: 1 from ``threshold`` up, 0 up to ``FLOOR`` of it."""
+    floor = FLOOR * threshold
+    return min(1.0, max(0.0, (efficiency - floor) / (threshold - floor)))
 
 
 def judge(ratios: Sequence[float], threshold: float) -> Estimate:
@@ -51,14 +70,23 @@ def judge(ratios: Sequence[float], threshold: float) -> Estimate:
     degrees = count - 1 + PRIOR_DEGREES
     deviation = math.sqrt((squares + PRIOR_DEGREES * PRIOR_DEVIATION**2) / degrees)
     half = _t_quantile(1 - ALPHA / len(LOOKS), degrees) * deviation / math.sqrt(count)
-    low, high = math.exp(mean - half), math.exp(mean + half)
-    decision = Decision.OPEN
-    if count in LOOKS:
-        if low >= threshold:
-            decision = Decision.ABOVE
-        elif high < threshold:
-            decision = Decision.BELOW
-    return Estimate(math.exp(mean), low, high, count, decision)
+    efficiency, low, high = (math.exp(value) for value in (mean, mean - half, mean + half))
+    decision = _decide(count, low, high, threshold)
+    credit = {Decision.ABOVE: 1.0, Decision.RAMP: ramp(efficiency, threshold)}.get(decision, 0.0)
+    return Estimate(efficiency, low, high, count, decision, credit)
+
+
+def _decide(count: int, low: float, high: float, threshold: float) -> Decision:
+    floor = FLOOR * threshold
+    if count not in LOOKS:
+        return Decision.OPEN
+    if low >= threshold:
+        return Decision.ABOVE
+    if high < floor:
+        return Decision.BELOW
+    if count == MOST_PAIRS and not (low < floor and high >= threshold):
+        return Decision.RAMP
+    return Decision.OPEN
 
 
 def _t_quantile(probability: float, degrees: float) -> float:

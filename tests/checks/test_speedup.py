@@ -19,7 +19,7 @@ CHECK = """\
 speedup(
     case=lambda rng: [rng.randrange(10**6) for _ in range(3)],
     student=lambda case: submission.observe("work", case),
-    yardstick=lambda case: driver.observe("yardstick", case),
+    yardstick=lambda case, method: driver.observe("yardstick", case),
     needed=0.75,
     workers=2,
 )
@@ -81,14 +81,21 @@ def test_it_stops_as_soon_as_it_is_clear(verdict: Ask) -> None:
 
 
 def test_it_goes_on_while_it_is_not(verdict: Ask) -> None:
-    """A case near the threshold takes more pairs, and at the cap it is inconclusive, after a second try."""
-    seen, fake = _run(verdict, _taking(1.25))
+    """A case near the threshold takes more pairs; one on the ramp takes all, and earns a part of the points."""
+    seen, _ = _run(verdict, _taking(1.25))
     assert FEWEST_PAIRS < int(seen.measured["pairs"]) < MOST_PAIRS  # type: ignore[arg-type]
     assert Outcome.PASSED is seen.outcome
-    seen, fake = _run(verdict, _taking(1 / 0.75))
+    seen, _ = _run(verdict, _taking(1 / 0.72))
+    assert (Outcome.FAILED, 1.2, MOST_PAIRS) == (seen.outcome, seen.score, seen.measured["pairs"])
+    assert "From 68% up a part of the points is earned" in seen.message
+
+
+def test_wild_times_give_no_verdict(verdict: Ask) -> None:
+    """Times so uncertain that all points and none are possible are inconclusive at the cap, after a second try."""
+    seen, fake = _run(verdict, _taking(0.5 / 0.71, 2 / 0.71))
     assert (Outcome.INCONCLUSIVE, 0.0, MOST_PAIRS) == (seen.outcome, seen.score, seen.measured["pairs"])
     assert 2 * 2 * MOST_PAIRS == len(fake.calls)
-    assert "too close to the threshold for a verdict" in seen.message
+    assert "too uncertain for a verdict" in seen.message
 
 
 def test_the_order_alternates(verdict: Ask) -> None:

@@ -1,5 +1,6 @@
 """The sequential test: right nearly always, quick where it is clear, silent where it is not."""
 
+import itertools
 import math
 import random
 from collections.abc import Iterator
@@ -8,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.measure.sequential import ALPHA, FEWEST_PAIRS, LOOKS, MOST_PAIRS, Decision, Estimate, judge
+from autograder.measure.sequential import (
+    FEWEST_PAIRS,
+    FLOOR,
+    LOOKS,
+    MOST_PAIRS,
+    Decision,
+    Estimate,
+    judge,
+    ramp,
+)
 
 THRESHOLD = 0.75
 RUNS = 20_000
@@ -32,28 +42,36 @@ def _verdicts(efficiency: float, runs: int = RUNS, noise: float = NOISE) -> Iter
     return (_verdict(efficiency, chance, noise) for _ in range(runs))
 
 
-@pytest.mark.parametrize(
-    ("factor", "right"), [(1.15, Decision.ABOVE), (1 / 1.15, Decision.BELOW)], ids=["15 % above", "15 % below"]
-)
-def test_errors_are_rare(factor: float, right: Decision) -> None:
-    """15 % from the threshold and with noise of 4 % a pair, at most 1 of 1000 verdicts is wrong or missing."""
-    wrong = sum(estimate.decision is not right for estimate in _verdicts(THRESHOLD * factor))
+@pytest.mark.parametrize(("factor", "right"), [(1.15, 1.0), (1 / 1.15, 0.0)], ids=["15 % above", "15 % below"])
+def test_errors_are_rare(factor: float, right: float) -> None:
+    """15 % from the threshold and with noise of 4 % a pair, at most 1 of 1000 credits is wrong or missing."""
+    verdicts = _verdicts(THRESHOLD * factor)
+    wrong = sum(estimate.decision is Decision.OPEN or estimate.credit != right for estimate in verdicts)
     assert wrong <= RUNS // 1000
 
 
-def test_the_threshold_itself_is_rarely_decided() -> None:
-    """At the threshold either verdict is as rare as promised: the test says that it cannot tell."""
-    decided = sum(estimate.decision is not Decision.OPEN for estimate in _verdicts(THRESHOLD, 4000))
-    assert decided / 4000 <= 2 * ALPHA
+def test_credit_is_a_ramp_and_no_cliff() -> None:
+    """From the threshold down to nine tenths of it, credit falls in proportion; one estimate beside another earns much
+    the same."""
+    earned = [ramp(THRESHOLD * (1.02 - step / 100), THRESHOLD) for step in range(15)]
+    assert (1.0, 0.0) == (earned[0], earned[-1])
+    assert pytest.approx(0.5) == ramp(THRESHOLD * (1 + FLOOR) / 2, THRESHOLD)
+    assert all(0 <= before - after < 0.11 for before, after in itertools.pairwise(earned))
+
+
+def test_near_the_threshold_credit_is_close_to_the_true_one() -> None:
+    """On the ramp all pairs are used, and the credit strays little from what the true efficiency earns."""
+    for factor in (0.95, 1.0):
+        strays = [abs(one.credit - ramp(THRESHOLD * factor, THRESHOLD)) for one in _verdicts(THRESHOLD * factor, 2000)]
+        assert sum(strays) / len(strays) < 0.08
 
 
 @pytest.mark.parametrize("factor", [1.15, 1 / 1.15], ids=["15 % above", "15 % below"])
 def test_more_noise_than_expected_gives_fewer_verdicts_not_wrong_ones(factor: float) -> None:
-    """With noise of 10 % a pair, more verdicts are missing, and still at most 1 of 1000 is wrong."""
-    wrong = Decision.BELOW if factor > 1 else Decision.ABOVE
-    decisions = [estimate.decision for estimate in _verdicts(THRESHOLD * factor, 4000, 0.1)]
-    assert decisions.count(wrong) <= 4
-    assert decisions.count(Decision.OPEN) <= 400
+    """With noise of 10 % a pair at most 1 of 1000 takes from a right one half of its points, or gives to a wrong one."""
+    earned = [one.credit for one in _verdicts(THRESHOLD * factor, 4000, 0.1) if one.decision is not Decision.OPEN]
+    assert len(earned) >= 3600
+    assert sum(abs(credit - (factor > 1)) > 0.5 for credit in earned) <= 4
 
 
 @pytest.mark.parametrize(("efficiency", "decision"), [(1.0, Decision.ABOVE), (0.5, Decision.BELOW)])
@@ -71,9 +89,12 @@ def test_too_few_pairs_decide_nothing() -> None:
     assert Decision.ABOVE is judge([10.0] * FEWEST_PAIRS, THRESHOLD).decision
 
 
-def test_at_the_cap_it_stays_open() -> None:
-    """Pairs that agree on the threshold itself never come to a verdict."""
-    assert Decision.OPEN is judge([THRESHOLD] * MOST_PAIRS, THRESHOLD).decision
+def test_at_the_cap_what_is_uncertain_stays_open() -> None:
+    """Where the last interval spans the whole ramp there is no verdict, where it does not the estimate has its credit."""
+    wild = [THRESHOLD * 0.95 * factor for factor in (0.5, 2.0)] * (MOST_PAIRS // 2)
+    assert Decision.OPEN is judge(wild, THRESHOLD).decision
+    calm = judge([THRESHOLD] * MOST_PAIRS, THRESHOLD)
+    assert (Decision.RAMP, 1.0) == (calm.decision, pytest.approx(calm.credit))
 
 
 def test_agreement_by_chance_is_not_taken_for_certainty() -> None:
