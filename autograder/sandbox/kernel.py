@@ -10,6 +10,7 @@ import platform
 import socket
 import struct
 from enum import IntFlag
+from typing import NamedTuple
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -72,6 +73,9 @@ _SYS_BY_MACHINE = {
 
 # setpriority, sched_setparam, sched_setscheduler, sched_setaffinity, sched_setattr
 _TUNING_BY_MACHINE = {"x86_64": (141, 142, 144, 203, 314), "aarch64": (140, 118, 119, 122, 274)}
+
+# kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
+_SIGNALS_BY_MACHINE = {"x86_64": (62, 200, 234, 129, 297, 424), "aarch64": (129, 130, 131, 138, 240, 424)}
 
 
 def _number(name: str) -> int:
@@ -186,29 +190,40 @@ _SEND = 0xC0182101
 _CONTINUE = 1
 
 
+class Announcement(NamedTuple):
+    """What a process wants to do, which it does when it is told to go on."""
+
+    id: int
+    #: The process's pid as the reader's namespace has it.
+    pid: int
+    #: It ends itself; else it sends a signal, which may end another.
+    exits: bool
+
+
 def install_exit_gate() -> int:
-    """Make every process from here on announce its ``exit_group`` and wait for leave to go.
+    """Make every process from here on announce its ``exit_group`` and its signals, and wait for leave to go on.
 
     The calls that set priorities and cores do nothing from here on, and say that they did: threads that do not compete for the
     cores on equal terms would deceive the corrected clock.
 
     Returns:
-        The descriptor on which the announcements arrive (see :func:`next_exit`). Whoever holds it sees every
+        The descriptor on which the announcements arrive (see :func:`next_announcement`). Whoever holds it sees every
         process at a moment when it is still there, with its counters, so that none ends unseen between two looks.
     """
     load_word, jump_equal, ret = 0x20, 0x15, 0x06
     allow, notify, nothing = 0x7FFF0000, 0x7FC00000, 0x00050000
-    tuning = _TUNING_BY_MACHINE[platform.machine()]
+    machine = platform.machine()
+    actions = dict.fromkeys(_TUNING_BY_MACHINE[machine], nothing)
+    actions |= dict.fromkeys((_number("exit_group"), *_SIGNALS_BY_MACHINE[machine]), notify)
     program = [
         (load_word, 0, 0, 4),  # the architecture
-        (jump_equal, 0, len(tuning) + 3, _number("audit")),
-        (load_word, 0, 0, 0),  # the system call
-        *((jump_equal, len(tuning) - index + 2, 0, number) for index, number in enumerate(tuning)),
-        (jump_equal, 0, 1, _number("exit_group")),
-        (ret, 0, 0, notify),
+        (jump_equal, 1, 0, _number("audit")),
         (ret, 0, 0, allow),
-        (ret, 0, 0, nothing),
+        (load_word, 0, 0, 0),  # the system call
     ]
+    for number, action in actions.items():
+        program += [(jump_equal, 0, 1, number), (ret, 0, 0, action)]
+    program.append((ret, 0, 0, allow))
     code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code, len(code))
     head = struct.pack("@HP", len(program), ctypes.addressof(buffer))
@@ -216,20 +231,21 @@ def install_exit_gate() -> int:
     return _syscall(_number("seccomp"), set_mode_filter, new_listener, head)
 
 
-def next_exit(listener: int) -> tuple[int, int]:
-    """The next announced exit: an id for :func:`let_exit`, and the process's pid as the caller's namespace has it.
+def next_announcement(listener: int) -> Announcement:
+    """The next announced exit or signal; to be answered by :func:`go_on`.
 
     Raises:
         OSError: The process died meanwhile; there is nothing to answer.
     """
     raw = bytearray(_NOTIFICATION.size)
     fcntl.ioctl(listener, _RECEIVE, raw)
-    notification = _NOTIFICATION.unpack(raw)
-    return notification[0], notification[1]
+    identity, pid, _, number, *_ = _NOTIFICATION.unpack(raw)
+    return Announcement(identity, pid, number == _number("exit_group"))
 
 
-def let_exit(listener: int, notification: int) -> None:
-    fcntl.ioctl(listener, _SEND, bytearray(_RESPONSE.pack(notification, 0, 0, _CONTINUE)))
+def go_on(listener: int, announcement: Announcement) -> None:
+    """Let the process do what it has announced."""
+    fcntl.ioctl(listener, _SEND, bytearray(_RESPONSE.pack(announcement.id, 0, 0, _CONTINUE)))
 
 
 # -- Landlock ---------------------------------------------------------------------------------------------

@@ -239,15 +239,16 @@ class RunningCall:
 
     def _open_gate(self) -> None:
         try:
-            notification, pid = kernel.next_exit(self._gate)
+            announcement = kernel.next_announcement(self._gate)
         except OSError:
             return
-        if self._at_return is not None or any(message.get("kind") == "returned" for message in self._inbox):
-            self._exited_late.add(pid)
+        returned = self._at_return is not None or any(message.get("kind") == "returned" for message in self._inbox)
+        if announcement.exits and returned:
+            self._exited_late.add(announcement.pid)
         if self._outcome.caller:
             self._look()
         with contextlib.suppress(OSError):
-            kernel.let_exit(self._gate, notification)
+            kernel.go_on(self._gate, announcement)
 
     def _keep_limits(self, snapshot: procfs.Snapshot) -> None:
         processes = snapshot.processes.values()

@@ -178,16 +178,23 @@ def test_pools_work(run: Run, recorder: Recorder, kind: str, method: str) -> Non
     assert [] == recorder.still_there()
 
 
-def test_no_process_is_missed(run: Run, recorder: Recorder) -> None:
-    """Where there is an exit gate, every process is seen, however short its life: thirty that end at once."""
+@pytest.mark.parametrize("ended_by", ["itself", "its parent", "a signal to itself"])
+def test_no_process_is_missed(run: Run, recorder: Recorder, ended_by: str) -> None:
+    """Where there is an exit gate, every process is seen, however short its life: thirty that end or are ended at once."""
     outcome = run(
         """
-        import os
-        def f():
+        import os, signal
+        def f(ended_by):
             for _ in range(30):
-                if os.fork() == 0: os._exit(0)
+                pid = os.fork()
+                if pid == 0:
+                    if ended_by == "itself": os._exit(0)
+                    if ended_by == "a signal to itself": os.kill(os.getpid(), signal.SIGKILL)
+                    signal.pause()
+                if ended_by == "its parent": os.kill(pid, signal.SIGKILL)
                 os.wait()
         """,
+        ended_by,
         observer=recorder,
         wall_seconds=60.0,
     )
