@@ -20,6 +20,7 @@ _SEEN = "Others can look at any moment, also in the middle of what you do. What 
 _ONCE = "Reading the balance, calling the function (once!) and storing its result belong together for all others."
 _ITSELF = "Source and target may be the same account: what is done twice then?"
 _RAISED = "When the function raises, the balance stays, and whatever update has taken is given back."
+_REFUSED = "A withdrawal that is refused leaves all as it was: what it has taken it gives back."
 _COUNTER = "counter.value += 1 reads and writes. Which lock do all processes that count share?"
 
 
@@ -89,14 +90,18 @@ def _case(
 
 def _accounts(race: ModuleType, balances: tuple[int, ...], turned: bool) -> list[Any]:
     """Accounts with these balances; both when made and by its id each comes after the one before it, or before it."""
-    made: list[Any] = []
     refused = []  # kept, so that their places are not given out again
-    for balance in balances[::-1] if turned else balances:
-        account = race.Account(balance)
-        while made and id(account) < id(made[-1]) and len(refused) < 1000:
-            refused.append(account)
-            account = race.Account(balance)
-        made.append(account)
+    for _ in range(50):
+        made: list[Any] = []
+        for balance in balances[::-1] if turned else balances:
+            choice = [race.Account(balance) for _ in balances]
+            refused += choice
+            higher = [account for account in choice if not made or id(account) > id(made[-1])]
+            # The lowest that will do leaves most room for those to come.
+            made.append(min(higher or choice, key=id))
+        places = [id(account) for account in made]
+        if places == sorted(places):
+            break
     return made[::-1] if turned else made
 
 
@@ -166,7 +171,7 @@ def deposits(*, challenge: str) -> Report:
 
 
 def withdrawals(*, challenge: str) -> Report:
-    """Two withdrawals where there is enough for one, and one that meets a deposit."""
+    """Two withdrawals where there is enough for one, and one that meets a deposit: it succeeds, or is refused."""
     return _explore(
         challenge,
         _case(
@@ -182,6 +187,13 @@ def withdrawals(*, challenge: str) -> Report:
             (90,),
             {"a": 60, "answers": [True, None]},
             uses=("withdraw", "deposit"),
+        ),
+        _case(
+            ("a.withdraw(60)", "a.deposit(5)"),
+            (50,),
+            {"a": 55, "answers": [False, None]},
+            uses=("withdraw", "deposit"),
+            lesson=_REFUSED,
         ),
     )
 

@@ -24,7 +24,8 @@ from typing import Any
 from frontrun import _tracing
 
 from autograder.measure import guard
-from autograder.measure.explorer import Case, Explorer
+from autograder.measure.executions import Case
+from autograder.measure.explorer import Explorer
 from autograder.measure.primitives import install
 
 __all__ = ["Case", "explore", "install"]
@@ -40,7 +41,7 @@ def explore(module: str, cases: Sequence[Case], challenge: str = "10", proof: Ca
         module: The student's module. It must not have been imported.
         cases: What to explore.
         challenge: One canary for each character, racy for "1" and locked for "0"; the report says what was found.
-        proof: A case that breaks without locks, for cases that need not.
+        proof: A case that breaks without locks if the explorer sees the code: one for all, and quick to find.
     """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
@@ -48,7 +49,7 @@ def explore(module: str, cases: Sequence[Case], challenge: str = "10", proof: Ca
     install()
     watch = guard.stand_guard(spec.origin, ("autograder", "driver", "frontrun"))
     deadline = time.monotonic() + MOST_SECONDS
-    explorer = Explorer(spec.origin, Path(spec.origin).read_text(encoding="utf-8"), watch, deadline)
+    explorer = Explorer(spec.origin, Path(spec.origin).read_text(encoding="utf-8"), watch, deadline, len(cases))
     examine, proves, canary, findings = explorer.examine, explorer.breaks_without_locks, _canary, watch.findings
     _tracing.set_active_trace_filter(_Filter(watch.traces))
     student = importlib.import_module(module)
@@ -59,11 +60,9 @@ def explore(module: str, cases: Sequence[Case], challenge: str = "10", proof: Ca
     for case in cases:
         report = examine(case, student)
         if report["verdict"] == "holds":
-            report["proof"] = proves(case, student, 1)
-            if not report["proof"] and proof is not None:
-                if shown is None:
-                    shown = proves(proof, student, 2)
-                report["proof"] = shown
+            if proof is not None and shown is None:
+                shown = proves(proof, student)
+            report["proof"] = shown or proves(case, student)
         reports.append(report)
         if report["verdict"] != "holds":
             break

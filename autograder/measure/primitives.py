@@ -16,6 +16,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 from frontrun import _cooperative as frontrun
@@ -27,11 +28,14 @@ Witness = Callable[[str, object], None]
 class _State:
     """What all primitives of this process look at."""
 
-    #: Nothing blocks.
-    permissive = False
-    #: All threads have ended: what is locked now stays locked.
-    alone = False
-    witness: Witness | None = None
+    def __init__(self) -> None:
+        #: Nothing blocks.
+        self.permissive = False
+        #: All threads have ended: what is locked now stays locked.
+        self.alone = False
+        self.witness: Witness | None = None
+        #: Who is told what each thread that our own scheduler steers does, by the thread's ident.
+        self.steered: dict[int, Witness] = {}
 
 
 state = _State()
@@ -54,28 +58,45 @@ def _passes(held: bool, waits: bool) -> bool:
     return False
 
 
-def _tell(event: str, primitive: object) -> None:
-    if state.witness is not None:
-        state.witness(event, primitive)
+def _short_way() -> Witness | None:
+    """Whom to tell when the calling thread takes or gives back a lock that is free: then nothing has to be decided.
+
+    frontrun's own way to do that is long, and Python code is slow where it is traced: most of an execution went there.
+    """
+    return None if state.permissive else state.steered.get(get_ident())
 
 
-class Lock(frontrun.CooperativeLock):
+class _Told:
+    """What frontrun's reporter is told, the witness is told too."""
+
+    def _report(self, event: str) -> None:
+        if state.witness is not None:
+            state.witness(event, self)
+        super()._report(event)  # type: ignore[misc]
+
+    def _at_fork_reinit(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+class Lock(_Told, frontrun.CooperativeLock):
     """``threading.Lock``."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if (tell := _short_way()) is not None and self._lock.acquire(False):
+            tell("lock_acquire", self)
+            return True
         if _passes(self._lock.locked(), blocking):
             self._lock.acquire(blocking=False)
             return True
         return super().acquire(blocking, timeout)
 
     def release(self) -> None:
-        if state.permissive and not self._lock.locked():
-            return
-        super().release()
-
-    def _report(self, event: str) -> None:
-        _tell(event, self)
-        super()._report(event)
+        if (tell := _short_way()) is not None and self._lock.locked():
+            self._owner_thread_id = None
+            self._lock.release()
+            tell("lock_release", self)
+        elif not state.permissive or self._lock.locked():
+            super().release()
 
     def _is_owned(self) -> bool:
         return self._lock.locked() or state.permissive
@@ -87,9 +108,6 @@ class Lock(frontrun.CooperativeLock):
     def release_lock(self) -> None:
         """The old name that ``_thread`` still offers."""
         self.release()
-
-    def _at_fork_reinit(self) -> None:
-        self.__init__()  # type: ignore[misc]
 
 
 class Signal(Lock):
@@ -121,22 +139,29 @@ class Signal(Lock):
             frontrun._timed_acquire_cleanup(scheduler, thread, clock, gave_up=deadline is not None)
 
 
-class RLock(frontrun.CooperativeRLock):
+class RLock(_Told, frontrun.CooperativeRLock):
     """``threading.RLock``."""
 
+    _owner: int | None
+    _owner_thread_id: int | None
+
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if _passes(self._owner not in (None, threading.get_ident()), blocking):
+        if (tell := _short_way()) is not None and self._owner != get_ident() and self._lock.acquire(False):
+            self._owner, self._count = get_ident(), 1
+            tell("lock_acquire", self)
+            return True
+        if _passes(self._owner not in (None, get_ident()), blocking):
             return True
         return super().acquire(blocking, timeout)
 
     def release(self) -> None:
-        if state.permissive and self._owner != threading.get_ident():
-            return
-        super().release()
-
-    def _report(self, event: str) -> None:
-        _tell(event, self)
-        super()._report(event)
+        if self._count == 1 and (tell := _short_way()) is not None and self._owner == get_ident():
+            self._owner = self._owner_thread_id = None
+            self._count = 0
+            self._lock.release()
+            tell("lock_release", self)
+        elif not state.permissive or self._owner == get_ident():
+            super().release()
 
     def _is_owned(self) -> bool:
         return super()._is_owned() or state.permissive
@@ -151,11 +176,8 @@ class RLock(frontrun.CooperativeRLock):
         for _ in range(depth):
             self.acquire()
 
-    def _at_fork_reinit(self) -> None:
-        self.__init__()  # type: ignore[misc]
 
-
-class Semaphore(frontrun.CooperativeSemaphore):
+class Semaphore(_Told, frontrun.CooperativeSemaphore):
     """``threading.Semaphore``."""
 
     def __init__(self, value: int = 1) -> None:
@@ -164,13 +186,12 @@ class Semaphore(frontrun.CooperativeSemaphore):
         super().__init__(value)
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        if (tell := _short_way()) is not None and self._try_acquire():
+            tell("lock_acquire", self)
+            return True
         if _passes(self._value <= 0, blocking) and self._value <= 0:
             return True
         return super().acquire(blocking, timeout)
-
-    def _report(self, event: str) -> None:
-        _tell(event, self)
-        super()._report(event)
 
 
 class BoundedSemaphore(Semaphore, frontrun.CooperativeBoundedSemaphore):

@@ -16,9 +16,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 #: A row of the table fits a terminal: this much for each thread.
-_WIDTH = {1: 68, 2: 33, 3: 21}
-#: Of a thread's lines in a row, so many at its start and at its end are shown.
-_SHOWN = 4
+_WIDTH = {1: 68, 2: 33, 3: 23}
+#: A text is at most so many lines long, and a sentence so wide where it can be told in several lines.
+_LONGEST, _WIDEST = 28, 110
+#: Of a thread's lines in a row, so many at its start and at its end are shown: the first number that makes it fit.
+_SHOWN = (4, 3, 2, 1)
+#: Of a thread's stack, so many callers are shown.
+_CALLERS = 2
+_END_OF_WITH = "(end of the with block)"
 
 
 class Finding(StrEnum):
@@ -58,6 +63,8 @@ class CaseReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lines: list[tuple[int, int, Literal["", "waits", "leaves"]]] = []
     holds: list[tuple[int, int, int]] = []
     waits: list[tuple[int, int, int]] = []
+    #: Of each thread that waits, the lines from which it came there, the innermost first.
+    callers: list[tuple[int, list[int]]] = []
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,15 +160,14 @@ _STORIES = {"broken", "deadlock", "endless", "held"}
 
 def _story(case: CaseReport, source: Sequence[str]) -> str:
     meeting = " and ".join(case.calls)
-    right = " or ".join([*(_outcome(outcome) for outcome in case.allowed[:2]), *["…"][: len(case.allowed) - 2]])
     match case.verdict:
         case "broken" if case.alone:
             head = [
-                f"{meeting}, one after the other: in the end {_outcome(case.outcome)}; right is {right}.",
+                *_ending(f"{meeting}, one after the other", case),
                 "No other thread is needed for that: first make it right for one.",
             ]
         case "broken":
-            head = [f"{meeting} at the same time: in the end {_outcome(case.outcome)}; right is {right}.", case.lesson]
+            head = [*_ending(f"{meeting} at the same time", case), *filter(None, [case.lesson])]
         case "deadlock":
             head = [f"{meeting}: nobody can go on any more.", *_waiting(case, source)]
         case "held":
@@ -171,7 +177,19 @@ def _story(case: CaseReport, source: Sequence[str]) -> str:
             head += [f"  {_name(thread)} took it in {_line(line, source)}" for thread, line, _ in case.holds]
         case _:
             head = [f"{meeting}: after thousands of steps, no thread has come to its end."]
-    return "\n".join([*(line for line in head if line), "", *_table(case, source)])
+    return "\n".join([*head, "", *_table(case, source, _LONGEST - len(head) - 1)])
+
+
+def _ending(meeting: str, case: CaseReport) -> list[str]:
+    """How it ended and how it should have, in one sentence or, where that is too wide to read, in several lines."""
+    right = [_outcome(outcome) for outcome in case.allowed[:2]]
+    more = " or …" if len(case.allowed) > len(right) else ""
+    sentence = f"{meeting}: in the end {_outcome(case.outcome)}; right is {' or '.join(right)}{more}."
+    if len(sentence) <= _WIDEST:
+        return [sentence]
+    labels = ["right is", *["or"] * (len(right) - 1)]
+    ends = [f"  {label:<10}  {end}" for label, end in zip(labels, right, strict=True)]
+    return [f"{meeting}:", f"  {'in the end':<10}  {_outcome(case.outcome)}", *ends[:-1], ends[-1] + more]
 
 
 def _outcome(outcome: dict[str, Any]) -> str:
@@ -192,7 +210,8 @@ def _line(number: int, source: Sequence[str]) -> str:
 
 
 def _waiting(case: CaseReport, source: Sequence[str]) -> list[str]:
-    rows = []
+    rows: list[str] = []
+    callers = dict(case.callers)
     waiting = {thread for thread, _, _ in case.waits}
     for thread, line, lock in case.waits:
         row = f"  {_name(thread)} waits in {_line(line, source)}"
@@ -203,17 +222,39 @@ def _waiting(case: CaseReport, source: Sequence[str]) -> list[str]:
             who = "it took itself" if other == thread else f"{_name(other)} took"
             gone = "" if other in waiting else f", and {_name(other)} has ended without giving it back"
             row += f"\n    for the lock that {who} in {_line(taken, source)}{gone}"
-        rows.append(row)
+        rows += row.split("\n")
+        rows += [f"    called from {_line(caller, source)}" for caller in callers.get(thread, [])[:_CALLERS]]
     return rows
 
 
-def _table(case: CaseReport, source: Sequence[str]) -> list[str]:
+def _table(case: CaseReport, source: Sequence[str], room: int) -> list[str]:
     """The lines as they ran, a column for each thread."""
     width = _WIDTH[len(case.calls)]
-    titles = [f"{_name(thread)}: {call}"[:width].ljust(width) for thread, call in enumerate(case.calls)]
+    who = "thread " if len(case.calls) < 3 else ""
+    titles = [f"{who}{thread + 1}: {call}"[:width].ljust(width) for thread, call in enumerate(case.calls)]
     rows = [" line  " + "  ".join(titles).rstrip()]
+    turns = _turns(case, source)
+    if sum(len(texts) for _, texts in turns) >= room:
+        turns = [(thread, [(line, text) for line, text in texts if text != _END_OF_WITH]) for thread, texts in turns]
+    shown = next(
+        (most for most in _SHOWN if sum(min(len(texts), 2 * most + 1) for _, texts in turns) < room), _SHOWN[-1]
+    )
+    for thread, texts in turns:
+        if len(texts) > 2 * shown + 1:
+            texts[shown:-shown] = [(0, "…")]
+        for line, text in texts:
+            cut = text if len(text) <= width else text[: width - 1] + "…"
+            rows.append(f"{line or '':>5}  {' ' * (thread * (width + 2))}{cut}".rstrip())
+    if len(rows) > room:
+        rows[room // 2 : len(rows) - room + room // 2 + 1] = ["    …"]
+    return rows
+
+
+def _turns(case: CaseReport, source: Sequence[str]) -> list[tuple[int, list[tuple[int, str]]]]:
+    """What each thread ran in a row: the thread, and its lines with their texts."""
     turns = [(thread, list(turn)) for thread, turn in groupby(case.lines, key=lambda row: row[0])]
     before: dict[int, int] = {}
+    told = []
     for number, (thread, turn) in enumerate(turns):
         coming = next((later[0] for other, later in turns[number + 1 :] if other == thread), None)
         texts: list[tuple[int, str]] = []
@@ -225,16 +266,12 @@ def _table(case: CaseReport, source: Sequence[str]) -> list[str]:
             if kind == "waits":
                 text = "… waits here"
             elif kind == "leaves":
-                text = "(end of the with block)"
+                text = _END_OF_WITH
             elif not texts and line == before.get(thread):
                 text = f"… {text}"  # it was stopped within this line, and goes on
             elif row is turn[-1] and coming == row:
                 text = f"{text} …"
             texts.append((line, text))
             before[thread] = line
-        if len(texts) > 2 * _SHOWN:
-            texts[_SHOWN:-_SHOWN] = [(0, "…")]
-        for line, text in texts:
-            cut = text if len(text) <= width else text[: width - 1] + "…"
-            rows.append(f"{line or '':>5}  {' ' * (thread * (width + 2))}{cut}".rstrip())
-    return rows[:40]
+        told.append((thread, texts))
+    return told

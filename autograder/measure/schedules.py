@@ -5,10 +5,13 @@ One thread runs at a time. It keeps running until it waits for another, ends, or
 This module runs inside the sandbox, beside student code.
 """
 
+import contextlib
+import functools
 import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import get_ident
 from types import CodeType, FrameType
 
 from frontrun import _cooperative as frontrun
@@ -16,6 +19,7 @@ from frontrun import _opcode_observer as observer
 from frontrun._real_threading import lock as real_lock
 from frontrun._virtual_clock import VirtualClock
 
+from autograder.measure import primitives
 from autograder.measure.steps import Line, Recorder
 
 #: Steps that one execution may take, and the most that a thread takes in a row while others could run.
@@ -67,7 +71,7 @@ class Turns:
         self.virtual_clock = VirtualClock()
         self._plan = plan
         self._most_steps = most_steps
-        self._alive = set(range(threads))
+        self._alive = list(range(threads))
         self._running = -1
         self._in_a_row = 0
         self._limit = PATIENCE
@@ -101,7 +105,7 @@ class Turns:
 
     def leave(self, thread: int) -> None:
         """The thread has come to its end: another goes on."""
-        self._alive.discard(thread)
+        self._alive.remove(thread)
         self._blocked.pop(thread, None)
         if self._alive and not self.over:
             self._pass_on(thread)
@@ -118,13 +122,13 @@ class Turns:
 
     # -- steps
 
-    def step(self, thread: int) -> None:
-        """``thread`` is about to take a step: it goes on, or another goes first."""
+    def step(self, thread: int) -> bool:
+        """``thread`` is about to take a step: it goes on, or another goes first; whether one did."""
         if self.over:
             raise Abandoned
         here = len(self.execution.steps)
         # Who waits with a time limit can go on at any moment: when the time is up.
-        ready = tuple(other for other in sorted(self._alive) if other not in self._blocked or other in self._timed)
+        ready = tuple([other for other in self._alive if other not in self._blocked or other in self._timed])
         self.execution.steps.append((thread, ready))
         if here >= self._most_steps:
             self._abandon("endless")
@@ -132,11 +136,13 @@ class Turns:
         target = self._plan.get(here)
         if target is None and self._in_a_row > self._limit:
             target = self._another(thread)
-        if target is not None and target != thread and target in ready:
+        others_run = target is not None and target != thread and target in ready
+        if others_run and target is not None:
             if target in self._blocked:
                 self._time_is_up(target)
             self._hand_over(thread, target)
         self._just_stepped = True
+        return others_run
 
     def wait_for_turn(self, thread: int) -> bool:
         """``thread`` sleeps, or says that it can wait: others go first."""
@@ -193,7 +199,7 @@ class Turns:
     # -- who is next
 
     def _another(self, thread: int) -> int | None:
-        ready = sorted(other for other in self._alive if other not in self._blocked and other != thread)
+        ready = [other for other in self._alive if other not in self._blocked and other != thread]
         return next((other for other in ready if other > thread), ready[0] if ready else None)
 
     def _pass_on(self, thread: int) -> None:
@@ -243,7 +249,67 @@ class Turns:
             raise Abandoned
 
 
+class Member:
+    """A thread that does one job after the other."""
+
+    def __init__(self) -> None:
+        self._job: Callable[[], None] | None = None
+        self._go, self._done = real_lock(), real_lock()
+        self._go.acquire()
+        self._done.acquire()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def begin(self, job: Callable[[], None]) -> None:
+        """Start with the job."""
+        self._job = job
+        self._go.release()
+
+    def ended(self, seconds: float) -> bool:
+        """Wait for the end of the job, so long at most; whether it came."""
+        return bool(self._done.acquire(timeout=seconds))
+
+    def dismiss(self) -> None:
+        """End the thread, and wait for that unless it is stuck in its job."""
+        self._job = None
+        if self._go.locked():
+            self._go.release()
+        self._thread.join(0.2)
+
+    def _work(self) -> None:
+        while self._go.acquire() and (job := self._job) is not None:
+            with contextlib.suppress(BaseException):  # sys.exit() ends a thread, and says nothing
+                job()
+            self._job = None
+            self._done.release()
+
+
+class Crew:
+    """The threads of one execution after the other: making new ones each time would take a quarter of it.
+
+    After an execution that was given up it must be dismissed, as some of its threads may still be in it.
+    """
+
+    def __init__(self) -> None:
+        self._members: list[Member] = []
+
+    def start(self, jobs: Sequence[Callable[[], None]]) -> list[Member]:
+        """Have each job done by a thread."""
+        while len(self._members) < len(jobs):
+            self._members.append(Member())
+        busy = self._members[: len(jobs)]
+        for member, job in zip(busy, jobs, strict=True):
+            member.begin(job)
+        return busy
+
+    def dismiss(self) -> None:
+        """Let all threads go. The next execution has new ones."""
+        while self._members:
+            self._members.pop().dismiss()
+
+
 def run(
+    crew: Crew,
     workers: Sequence[Callable[[], None]],
     plan: Plan,
     recorder: Recorder,
@@ -252,7 +318,7 @@ def run(
     seed: int = 0,
     most_steps: int = MOST_STEPS,
 ) -> Execution:
-    """Run the workers, each in a thread of its own, as the plan says.
+    """Run the workers, each in a thread of the crew, as the plan says.
 
     ``on_trouble`` is called where an execution is given up, while all is still as it was then.
     """
@@ -280,36 +346,41 @@ def run(
         )
     )
 
+    witness = primitives.state.witness
+
+    def told(event: str, primitive: object) -> None:
+        if witness is not None:
+            witness(event, primitive)
+        turns.report(event, id(primitive), primitive)
+
     def live(thread: int, worker: Callable[[], None]) -> None:
         try:
             turns.enter(thread)
             frontrun.set_context(turns, thread)
             frontrun.set_sync_reporter(turns.report)
+            primitives.state.steered[get_ident()] = told
             numbers.thread = thread
-            observer.install_thread_opcode_trace(handle)
+            mine = recorder.quick(handle, thread, turns.step)
+            observer.install_thread_opcode_trace(mine)
             try:
                 worker()
             finally:
-                observer.uninstall_thread_opcode_trace(handle)
+                observer.uninstall_thread_opcode_trace(mine)
                 numbers.thread = None
+                primitives.state.steered.pop(get_ident(), None)
                 frontrun.set_sync_reporter(None)
                 frontrun.clear_context()
                 turns.leave(thread)
         except (Abandoned, frontrun.SchedulerAbort):
             pass
 
-    threads = [
-        threading.Thread(target=live, args=(number, worker), daemon=True) for number, worker in enumerate(workers)
-    ]
     try:
-        for thread in threads:
-            thread.start()
+        members = crew.start([functools.partial(live, number, worker) for number, worker in enumerate(workers)])
         turns.begin(first)
-        for thread in threads:
-            thread.join(MOST_SECONDS)
-            if thread.is_alive():
+        for member in members:
+            if not member.ended(MOST_SECONDS):
                 turns.give_up("stuck")
-                thread.join(0.2)
+                member.ended(0.2)
     finally:
         observer.stop_opcode_trace(handle)
     return turns.execution

@@ -11,6 +11,7 @@ import dis
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
+from typing import Any
 
 from frontrun._opcode_observer import OpcodeTraceHandle
 
@@ -22,6 +23,8 @@ WAITS, LEAVES = " waits", " leaves"
 #: Of an instruction: its line, whether it is a step, whether it shows that its line ran, whether it ends a with block.
 Instruction = tuple[int, bool, bool, bool]
 OnOpcode = Callable[[CodeType, int, FrameType, int], bool]
+#: What Python calls for each event in a traced thread; it gives the function for the events to come, or None.
+Trace = Callable[[FrameType, str, object], Any]
 
 
 class SharedNames:
@@ -105,8 +108,11 @@ class Recorder:
         #: Every (line, function) that ran in any execution.
         self.covered: set[tuple[int, str]] = set()
         self._names = names
-        self._see = watch.see
+        self._see, self._traces = watch.see, watch.traces
         self._tables: dict[int, tuple[CodeType, dict[int, Instruction]]] = {}
+        #: Code that is traced nowhere. The code is kept: its id must stay its own.
+        self._untraced: dict[int, CodeType] = {}
+        self._known: dict[int, tuple[CodeType, dict[int, tuple[bool, int, str]]]] = {}
 
     def fresh(self) -> None:
         """Forget the lines of the execution before."""
@@ -130,6 +136,72 @@ class Recorder:
             return yielded
 
         return noting
+
+    def quick(self, handle: OpcodeTraceHandle, thread: int, step: Callable[[int], bool]) -> OpcodeTraceHandle:
+        """The same tracing for one worker, without what every single instruction costs, where Python lets us."""
+        if handle.using_monitoring:
+            return handle
+        trace = self._tracer(handle._settrace_callback, thread, step)
+        return OpcodeTraceHandle(using_monitoring=False, tool_id=None, settrace_callback=trace)
+
+    def _tracer(self, decides: Trace, thread: int, step: Callable[[int], bool]) -> Trace:
+        """A trace function for one worker that calls ``step`` before each step: true when others ran meanwhile.
+
+        ``decides`` is asked which code is traced. Most instructions are no steps: what is done for each of them is all
+        that tracing costs, so there is one function for each code object, which knows which those are.
+        """
+        see, excuse, lines, covered, untraced = self._see, self.excuse, self.lines, self.covered, self._untraced
+        ready: dict[int, Trace] = {}
+        traces = self._traces
+
+        def trace(frame: FrameType, event: str, argument: object) -> Trace | None:
+            code = frame.f_code
+            if id(code) in untraced:
+                return None
+            see(code, frame)
+            if not traces(code.co_filename):
+                untraced[id(code)] = code
+                return None
+            if decides(frame, event, argument) is None:  # code without a file: it depends on who calls it
+                return None
+            frame.f_trace_lines = False
+            return ready.get(id(code)) or prepare(code)
+
+        def prepare(code: CodeType) -> Trace:
+            rows = self._rows(code)
+
+            def inside(frame: FrameType, event: str, _argument: object) -> Trace:
+                if event != "opcode" or (known := rows.get(frame.f_lasti)) is None:
+                    return inside
+                is_step, line, what = known
+                try:
+                    others_ran = is_step and step(thread)
+                except BaseException:
+                    excuse()  # Python ends the tracing of a thread whose tracer raises
+                    raise
+                if what and (not lines or lines[-1] != (thread, line, what)):
+                    lines.append((thread, line, what))
+                    covered.add((line, code.co_qualname))
+                if others_ran:
+                    frame.f_locals  # noqa: B018  (Python 3.11 would write back what variables were before)
+                return inside
+
+            ready[id(code)] = inside
+            return inside
+
+        return trace
+
+    def _rows(self, code: CodeType) -> dict[int, tuple[bool, int, str]]:
+        """The instructions that matter: whether each is a step, its line, and what is to be noted of it, if anything."""
+        known = self._known.get(id(code))
+        if known is None:
+            rows = {
+                at: (is_step, line, (LEAVES if ends else code.co_qualname) if tells else "")
+                for at, (line, is_step, tells, ends) in self._table(code).items()
+                if is_step or tells
+            }
+            known = self._known[id(code)] = code, rows  # the code too: its id must stay its own
+        return known[1]
 
     def _table(self, code: CodeType) -> dict[int, Instruction]:
         table = self._names.table(code)

@@ -206,6 +206,7 @@ def test_a_deadlock_is_found_at_once(case: Run) -> None:
     assert {(thread, line) for thread, line, _ in seen["waits"]} == {(0, 8), (1, 8)}
     assert {(thread, line) for thread, line, _ in seen["holds"]} == {(0, 7), (1, 7)}
     assert {number for _, _, number in seen["waits"]} == {number for _, _, number in seen["holds"]}
+    assert seen["callers"] == [[0, []], [1, []]]
 
 
 def test_a_lock_taken_twice_is_a_deadlock(case: Run) -> None:
@@ -344,7 +345,7 @@ def test_a_value_with_an_opinion_is_text(case: Run) -> None:
 
 @pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
 def test_right_solutions_hold(judged: Callable[[str, str], Judgement], path: Path) -> None:
-    """Twenty ways to write it: not one of them is called wrong, or in doubt."""
+    """Many ways to write it: not one of them is called wrong, or in doubt."""
     for scenario in ("deposits", "withdrawals", "updates", "opposite_transfers", "counting"):
         judgement = judged(path.read_text(), scenario)
         assert judgement.finding is Finding.HOLDS, f"{scenario}: {judgement.text}"

@@ -107,6 +107,41 @@ def test_a_deadlock_says_who_holds_and_awaits_what() -> None:
     assert "… waits here" in lines[-1]
 
 
+def test_a_deadlock_shows_from_where_a_thread_came() -> None:
+    """Both stacks are told: the line where a thread waits, and those from which it came there."""
+    told = case(verdict="deadlock", holds=[[0, 7, 1]], waits=[[1, 3, 1]], callers=[[1, [8, 7]]])
+    lines = judge(report(told), SOURCE, "101").text.splitlines()
+    assert lines[1:5] == [
+        "  thread 2 waits in line 3: balance = self.balance",
+        "    for the lock that thread 1 took in line 7: with self.lock:, and thread 1 has ended without giving it back",
+        "    called from line 8: return self.take(amount)",
+        "    called from line 7: with self.lock:",
+    ]
+
+
+def test_an_ending_that_is_too_wide_is_told_in_lines() -> None:
+    """Where several endings are right, they stand below each other, so that what differs is seen."""
+    ends = [{"a": number, "answers": [True, False, "a very long answer"]} for number in (1, 2, 3)]
+    text = judge(report(broken() | {"allowed": ends, "outcome": ends[0] | {"a": 7}}), SOURCE, "101").text
+    assert text.splitlines()[:4] == [
+        "a.deposit(5) and a.deposit(7) at the same time:",
+        "  in the end  a = 7, answers = [True, False, 'a very long answer']",
+        "  right is    a = 1, answers = [True, False, 'a very long answer']",
+        "  or          a = 2, answers = [True, False, 'a very long answer'] or …",
+    ]
+
+
+def test_a_text_is_never_long() -> None:
+    """However often the threads took turns, the text fits a screen, and shows how it began and how it ended."""
+    source = "def f():\n" + "".join(f"    step_{number}()\n" for number in range(2, 60))
+    lines = [[turn % 3, number, ""] for turn in range(20) for number in range(2 + turn, 10 + turn)]
+    told = broken() | {"calls": ["f()"] * 3, "lines": lines}
+    rows = judge(report(told), source, "101").text.splitlines()
+    assert len(rows) <= 28
+    assert "step_2()" in rows[4]
+    assert "step_28()" in rows[-1]
+
+
 def test_a_lock_of_a_thread_that_has_ended_is_told_apart() -> None:
     """When the holder has ended, the text says so; when it is the waiter itself, that."""
     gone = case(verdict="deadlock", holds=[[0, 7, 1]], waits=[[1, 7, 1]])
