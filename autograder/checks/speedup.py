@@ -47,6 +47,7 @@ class Speedup:
             compare: Says what is wrong with the student's value, if anything; equality where it is not given.
         """
         ratios: list[float] = []
+        others: list[float] = []
         method = StartMethod.FORK
         for pair in range(MOST_PAIRS):
             problem = case(random.Random(f"{self._seed} {pair}"))
@@ -60,7 +61,8 @@ class Speedup:
                 method = theirs.start_method
                 ours = _measure(yardstick, problem, method)
             ratios.append(ours.corrected_seconds / max(theirs.corrected_seconds, 1e-6))
-            estimate = judge(ratios, needed)
+            others.append(ours.corrected_at_most / max(theirs.corrected_at_most, 1e-6))
+            estimate = judge(ratios, needed, others)
             self._record(estimate, ours, theirs, needed)
             if estimate.decision is not Decision.OPEN:
                 break

@@ -55,7 +55,7 @@ class Proof:
                 return "the stub gets full marks" if result.score >= result.points else ""
             case Role.WRONG:
                 verdict = verdicts[self.fails]
-                loses = verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED)
+                loses = verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED) and verdict.score == 0
                 return "" if loses else f"must fail at {self.fails}, which says: {_said(verdict)}"
 
 

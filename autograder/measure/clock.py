@@ -14,14 +14,20 @@ A thread that is woken in vain, for a lock that is no longer free or a look at t
 wait long for its turn where cores are few. What it waits for it would not have used: such a delay tells nothing of the
 share, or programs that take turns would look parallel.
 
+What cannot be told from counters is whether a thread that was woken late would have been woken as early on free cores. So
+there are two readings: the lower takes every delay as time that free cores would have saved, the upper only the delays of
+threads whose core was taken from them while they ran. Where no thread waits for another, both are the same.
+
 The kernel books a delay when the thread at last gets its core, and a run when it ticks. Both are spread back over the
 time in which they arose, and since one thread cannot run and wait at the same time, a delay lies before the run that
 ended it.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 
 from autograder.sandbox import Counters, Snapshot
 
@@ -42,7 +48,13 @@ class _Booking:
     run: float
     delay: float
     turns: int
+    waits: int
     in_vain: bool = False
+
+    @property
+    def taken(self) -> float:
+        """The part of the delay in which the thread had not waited before: its core was taken from it."""
+        return self.delay * max(0.0, 1.0 - self.waits / max(1, self.turns))
 
 
 @dataclass(slots=True)
@@ -75,7 +87,7 @@ class CorrectedClock:
                 if now != before:
                     self._last[key] = now
                     run, delay = max(0, now.run - before.run) * _NS, max(0, now.delay - before.delay) * _NS
-                    booking = _Booking(interval, run, delay, now.turns - before.turns)
+                    booking = _Booking(interval, run, delay, now.turns - before.turns, now.waits - before.waits)
                     self._bookings.setdefault(key, []).append(booking)
 
     def cpu_seconds(self, pid: int | None = None) -> float:
@@ -89,11 +101,19 @@ class CorrectedClock:
 
     @property
     def corrected_seconds(self) -> float:
-        """What the clock shows with every thread on a core of its own.
+        """What the clock shows with every thread on a core of its own: its lower reading.
 
         No core of its own makes a thread quicker than its own CPU time: this bounds what idle threads that are made to wait
         beside it could feign.
         """
+        return self._reading(attrgetter("delay"))
+
+    @property
+    def corrected_at_most(self) -> float:
+        """Its upper reading."""
+        return self._reading(attrgetter("taken"))
+
+    def _reading(self, lost: Callable[[_Booking], float]) -> float:
         lengths = [end - begin for begin, end in pairwise(self._edges)]
         runnable = [0.0] * len(lengths)
         weights = [0.0] * len(lengths)
@@ -103,7 +123,7 @@ class CorrectedClock:
             _find_in_vain(bookings)
             run = self._run(thread)
             longest = max(longest, run)
-            late = sum(booking.delay for booking in bookings if not booking.in_vain)
+            late = sum(lost(booking) for booking in bookings if not booking.in_vain)
             share = run / (run + late) if run + late > 0 else 0.0
             for interval, seconds in self._spread(bookings, lengths).items():
                 runnable[interval] += seconds

@@ -46,7 +46,9 @@ class Observation:
 
     error: SubmissionError | None
     wall_seconds: float
+    #: What the corrected clock shows: its lower and its upper reading.
     corrected_seconds: float
+    corrected_at_most: float
     cpu_seconds: float
     #: True where the corrected clock had its counters; else it shows the wall clock's time.
     corrected: bool
@@ -171,6 +173,7 @@ class Watch:
             error=error,
             wall_seconds=self.clock.wall_seconds,
             corrected_seconds=self.clock.corrected_seconds,
+            corrected_at_most=self.clock.corrected_at_most,
             cpu_seconds=self.clock.cpu_seconds(),
             corrected=LINUX,
             caller=inner.get(self._caller, self._caller),

@@ -61,19 +61,31 @@ def ramp(efficiency: float, threshold: float) -> float:
     return min(1.0, max(0.0, (efficiency - floor) / (threshold - floor)))
 
 
-def judge(ratios: Sequence[float], threshold: float) -> Estimate:
-    """What ``ratios`` (yardstick's time / student's time, a pair each) say against ``threshold``."""
+def judge(ratios: Sequence[float], threshold: float, others: Sequence[float] = ()) -> Estimate:
+    """What ``ratios`` (yardstick's time / student's time, a pair each) say against ``threshold``.
+
+    Where the clock has two readings, ``others`` are the ratios of the same pairs by the second one. Then both must say
+    the same: the interval holds what either says.
+    """
     count = len(ratios)
-    logs = [math.log(ratio) for ratio in ratios]
+    logs = [[math.log(ratio) for ratio in reading] for reading in (ratios, others) if reading]
+    intervals = [_interval(reading) for reading in logs]
+    low = math.exp(min(mean - half for mean, half in intervals))
+    high = math.exp(max(mean + half for mean, half in intervals))
+    efficiency = math.exp(math.fsum(mean for mean, _ in intervals) / len(intervals))
+    decision = _decide(count, low, high, threshold)
+    credit = {Decision.ABOVE: 1.0, Decision.RAMP: ramp(efficiency, threshold)}.get(decision, 0.0)
+    return Estimate(efficiency, low, high, count, decision, credit)
+
+
+def _interval(logs: Sequence[float]) -> tuple[float, float]:
+    """Mean, and half the length of its interval."""
+    count = len(logs)
     mean = math.fsum(logs) / count
     squares = math.fsum((value - mean) ** 2 for value in logs)
     degrees = count - 1 + PRIOR_DEGREES
     deviation = math.sqrt((squares + PRIOR_DEGREES * PRIOR_DEVIATION**2) / degrees)
-    half = _t_quantile(1 - ALPHA / len(LOOKS), degrees) * deviation / math.sqrt(count)
-    efficiency, low, high = (math.exp(value) for value in (mean, mean - half, mean + half))
-    decision = _decide(count, low, high, threshold)
-    credit = {Decision.ABOVE: 1.0, Decision.RAMP: ramp(efficiency, threshold)}.get(decision, 0.0)
-    return Estimate(efficiency, low, high, count, decision, credit)
+    return mean, _t_quantile(1 - ALPHA / len(LOOKS), degrees) * deviation / math.sqrt(count)
 
 
 def _decide(count: int, low: float, high: float, threshold: float) -> Decision:

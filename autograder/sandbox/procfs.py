@@ -19,7 +19,7 @@ LINUX = sys.platform == "linux"
 
 
 class Counters(NamedTuple):
-    """What the scheduler has counted of one thread (``/proc/PID/task/TID/schedstat``)."""
+    """What the scheduler has counted of one thread (``schedstat`` and ``status`` in ``/proc/PID/task/TID``)."""
 
     #: Nanoseconds run.
     run: int
@@ -27,6 +27,8 @@ class Counters(NamedTuple):
     delay: int
     #: How often it was given a core.
     turns: int = 0
+    #: How often it gave its core back by itself, to wait for something.
+    waits: int = 0
 
 
 @dataclass(slots=True)
@@ -134,10 +136,13 @@ def _linux_tree(root: int) -> Iterator[tuple[int, ProcessState]]:
         for thread in _threads(pid):
             try:
                 with open(f"{_PROC}/{pid}/task/{thread}/schedstat", "rb") as stream:
-                    process.threads[thread] = Counters(*map(int, stream.read().split()))
+                    run, delay, turns = map(int, stream.read().split())
+                with open(f"{_PROC}/{pid}/task/{thread}/status", "rb") as stream:
+                    waits = int(stream.read().partition(b"\nvoluntary_ctxt_switches:")[2].split(maxsplit=1)[0])
+                process.threads[thread] = Counters(run, delay, turns, waits)
                 with open(f"{_PROC}/{pid}/task/{thread}/children", "rb") as stream:
                     pending += [int(child) for child in stream.read().split()]
-            except (OSError, ValueError, TypeError):
+            except (OSError, ValueError, IndexError):
                 continue
         yield pid, process
 

@@ -104,6 +104,15 @@ def test_agreement_by_chance_is_not_taken_for_certainty() -> None:
     assert estimate.low < THRESHOLD < estimate.high
 
 
+def test_two_readings_of_the_clock_must_agree() -> None:
+    """Where one reading says enough and the other too little, more pairs do not help: there is no verdict."""
+    enough, little = [1.0] * MOST_PAIRS, [0.5] * MOST_PAIRS
+    assert [Decision.ABOVE, Decision.BELOW] == [judge(one, THRESHOLD, one).decision for one in (enough, little)]
+    both = judge(enough, THRESHOLD, little)
+    assert (Decision.OPEN, pytest.approx(0.5**0.5)) == (both.decision, both.efficiency)
+    assert both.low < 0.5 < 1.0 < both.high
+
+
 @given(RATIOS, st.floats(0.3, 1.5))
 def test_the_interval_holds_its_estimate(ratios: list[float], threshold: float) -> None:
     """The estimate lies between the ends of its interval, and the verdict is what the interval says."""
