@@ -95,7 +95,8 @@ def speedup(subject: Subject, measured: dict[str, Any], request: pytest.FixtureR
     """Judges the time of a submission against that of a yardstick: see :class:`~autograder.checks.speedup.Speedup`."""
     from autograder.checks.speedup import Speedup
 
-    return Speedup(measured, f"{subject.sandboxes.seed} {request.node.originalname}")
+    in_depth = subject.recording is not None
+    return Speedup(measured, f"{subject.sandboxes.seed} {request.node.originalname}", in_depth)
 
 
 @pytest.fixture

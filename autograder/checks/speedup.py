@@ -1,5 +1,6 @@
 """The speedup check: submission and yardstick in turn on the same inputs, until the ratio of their times is clear."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any
@@ -9,29 +10,33 @@ import psutil
 from autograder.checks.asserts import assert_clean, fail, fingerprint, inconclusive, shorten
 from autograder.errors import GraderError, SubmissionFailure, SubmissionTimeoutError
 from autograder.measure.observation import Observation, StartMethod
+from autograder.measure.scaling import WORKERS, fit
 from autograder.measure.sequential import FLOOR, MOST_PAIRS, Decision, Estimate, judge
 
 Compare = Callable[[Any, Any], str | None]
 #: Runs what shows how fast the machine is, on a problem, with processes that are started as told.
-Yardstick = Callable[[Any, StartMethod], Observation]
+Yardstick = Callable[..., Observation]
 
 
 class Speedup:
     """The ``speedup`` fixture. Fills ``measured`` and decides the check."""
 
-    def __init__(self, measured: dict[str, Any], seed: str) -> None:
+    def __init__(self, measured: dict[str, Any], seed: str, in_depth: bool = False) -> None:
         self._measured = measured
         self._seed = seed
+        self._in_depth = in_depth
+        self._curve: dict[str, Any] = {}
 
     def __call__(
         self,
         *,
         case: Callable[[random.Random], Any],
-        student: Callable[[Any], Observation],
+        student: Callable[..., Observation],
         yardstick: Yardstick,
         needed: float,
         workers: int | None = None,
         compare: Compare | None = None,
+        curve: bool = False,
     ) -> None:
         """Judge the efficiency: the yardstick's time over the student's, which must reach ``needed``.
 
@@ -45,7 +50,12 @@ class Speedup:
             needed: The efficiency that passes.
             workers: Most processes that the submission may have at once.
             compare: Says what is wrong with the student's value, if anything; equality where it is not given.
+            curve: ``student`` and ``yardstick`` take a number of workers as a further argument. Where evidence is asked
+                for, they are tried with 1 to 16 workers, and their speedups are drawn.
         """
+        if curve and self._in_depth:
+            with contextlib.suppress(SubmissionFailure):  # it decides nothing
+                self._draw_curve(case(random.Random(f"{self._seed} curve")), student, yardstick)
         ratios: list[float] = []
         others: list[float] = []
         method = StartMethod.FORK
@@ -68,6 +78,25 @@ class Speedup:
                 break
         self._decide(estimate, theirs.corrected, needed)
 
+    def _draw_curve(
+        self, problem: Any, student: Callable[..., Observation], yardstick: Callable[..., Observation]
+    ) -> None:
+        theirs = {workers: student(problem, workers) for workers in WORKERS}
+        method = theirs[WORKERS[-1]].start_method
+        ours = {workers: yardstick(problem, method, workers) for workers in WORKERS}
+        times, attainable = (
+            {workers: max(seen.corrected_seconds, 1e-6) for workers, seen in one.items()} for one in (theirs, ours)
+        )
+        scaling = fit(times)
+        self._curve = {
+            "workers": list(WORKERS),
+            "speedups": [round(ours[1].cpu_seconds / times[workers], 2) for workers in WORKERS],
+            "attainables": [round(ours[1].cpu_seconds / attainable[workers], 2) for workers in WORKERS],
+            "work_seconds": round(scaling.work, 4),
+            "span_seconds": round(scaling.span, 4),
+            "predicted_at_64": round(scaling.speedup(64), 2),
+        }
+
     def _verify(self, ours: Observation, theirs: Observation, workers: int | None, compare: Compare) -> None:
         wrong = compare(ours.value, theirs.value)
         if wrong:
@@ -89,6 +118,7 @@ class Speedup:
             attainable=round(ours.cpu_seconds / max(ours.corrected_seconds, 1e-6), 2),
             credit=round(estimate.credit, 3),
             clock="corrected" if theirs.corrected else "wall",
+            **self._curve,
         )
 
     def _decide(self, estimate: Estimate, corrected: bool, needed: float) -> None:

@@ -30,6 +30,12 @@ LOOKS: Mapping[Outcome, Look] = {
 _OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
+#: What stands at the end of the line, or is drawn as a chart.
+_SHOWN_ELSEWHERE = frozenset(
+    {"needed", "workers", "speedups", "attainables", "work_seconds", "span_seconds", "predicted_at_64"}
+)
+
+
 def printable(text: str, keep: str = "\n\t") -> str:
     """`text` with everything that a terminal would obey instead of showing written as an escape.
 
@@ -61,7 +67,7 @@ def measured(verdict: Verdict, curves: bool = False) -> str:
     parts = [
         f"{printable(name, keep='').replace('_', ' ')} {_figure(value)}"
         for name, value in verdict.measured.items()
-        if name != "needed" and (curves or not isinstance(value, list))
+        if name not in _SHOWN_ELSEWHERE and (curves or not isinstance(value, list))
     ]
     needed = f"(needed {_figure(verdict.measured['needed'])})" if "needed" in verdict.measured else ""
     return " ".join(filter(None, [", ".join(parts), needed]))

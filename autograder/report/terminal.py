@@ -13,6 +13,7 @@ from rich.text import Text
 
 from autograder.records import Machine, Outcome, Report, Result, Verdict
 from autograder.report.looks import LOOKS, measured, number, printable
+from autograder.report.scaling import curve_lines
 
 #: Results up to this number are shown check by check; a class is shown as a table.
 FEW = 3
@@ -92,6 +93,7 @@ class _ResultView:
             figures = ", ".join(filter(None, [figures, f"{check.seconds:.2f} s"]))
         if figures:
             yield Text(figures, style="dim")
+        yield from curve_lines(check)
         if check.message and (self.verbose or check.outcome is not Outcome.PASSED):
             again = check.message == before
             yield Text("as above", style="dim") if again else Text(printable(check.message).rstrip("\n"))
