@@ -12,9 +12,10 @@ from autograder.catalog.exercises import Course, ExerciseFolder
 from autograder.catalog.submissions import Submission
 from autograder.checks.engine import OnVerdict, grade
 from autograder.checks.tasks import Sandboxes, Task
-from autograder.errors import UsageError
+from autograder.errors import SandboxError, UsageError
+from autograder.measure.calibration import Calibration, calibrate
 from autograder.measure.machine import describe
-from autograder.records import Outcome, Report, Result
+from autograder.records import Kind, Outcome, Report, Result
 from autograder.sandbox import Isolation
 
 
@@ -139,13 +140,25 @@ def grade_tasks(
     with Sandboxes(forced) as sandboxes:
         if left:
             isolation = _admit(sandboxes, tasks[left[0]], trusted)
-        machine = describe(isolation)
+        machine = describe(isolation, _calibration(sandboxes, [tasks[index] for index in left]))
         try:
             grade([tasks[index] for index in left], sandboxes, keep, on_verdict, timelines=timelines)
         except KeyboardInterrupt:
             complete = False
     report = Report(autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results)))
     return Graded(report, complete)
+
+
+def _calibration(sandboxes: Sandboxes, tasks: Sequence[Task]) -> Calibration | None:
+    """What known work shows of the machine, where speedups are to be judged."""
+    timed = (task for task in tasks if any(check.kind is Kind.SPEEDUP for check in task.checks))
+    task = next(timed, None)
+    if task is None:
+        return None
+    try:
+        return calibrate(sandboxes.of(task.folder.exercise))
+    except SandboxError:
+        return None  # the checks meet it again, and say so
 
 
 def _admit(sandboxes: Sandboxes, task: Task, trusted: bool) -> str:

@@ -83,7 +83,7 @@ def test_a_huge_answer_makes_a_short_text() -> None:
 
 
 def _observation(**left: tuple[str, ...]) -> Observation:
-    return Observation(None, 0.0, 0.0, 0.0, True, 2, (), 0, 0, Leftovers(**left), "", "", 0)
+    return Observation(None, 0.0, 0.0, 0.0, 0.0, True, 2, (), 0, 0, Leftovers(**left), "", "", 0)
 
 
 def test_clean_is_silent() -> None:
