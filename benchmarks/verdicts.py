@@ -18,6 +18,7 @@ import argparse
 import itertools
 import os
 import statistics
+import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -135,6 +136,8 @@ def gradings(options: argparse.Namespace) -> None:
             now = time.monotonic()
             spent[proof.role].append(now - last)  # noqa: B023 - called within the turn of the loop
             last = now
+            done = sum(map(len, spent.values()))
+            print(f"\r{done} of {len(wanted) * options.repeat} ", end="", file=sys.stderr, flush=True)
             if complaint:
                 wrong[proof.role] += 1  # noqa: B023
                 seen[f"{proof.path.name}: {complaint.splitlines()[0]}"] += 1  # noqa: B023
