@@ -127,33 +127,39 @@ def gradings(options: argparse.Namespace) -> None:
     print(f"{'exercise':<14}{'files':<11}{'busy':>5}{'verdicts':>10}{'wrong':>7}{'at most':>9}{'seconds':>9}")
     for folder, neighbours in itertools.product(folders, options.busy):
         wanted = [proof for proof in proofs(course, [folder]) if proof.role.name.lower() in options.roles]
-        wrong, seen = Counter[Role](), Counter[str]()
-        spent: dict[Role, list[float]] = defaultdict(list)
-        last = time.monotonic()
-
-        def note(proof: Proof, complaint: str) -> None:
-            nonlocal last
-            now = time.monotonic()
-            spent[proof.role].append(now - last)  # noqa: B023 - called within the turn of the loop
-            last = now
-            done = sum(map(len, spent.values()))
-            print(f"\r{done} of {len(wanted) * options.repeat} ", end="", file=sys.stderr, flush=True)
-            if complaint:
-                wrong[proof.role] += 1  # noqa: B023
-                seen[f"{proof.path.name}: {complaint.splitlines()[0]}"] += 1  # noqa: B023
-                print(f"    {proof.path.name}: {complaint.splitlines()[0]}", flush=True)
-
         with busy(neighbours):
-            last = time.monotonic()
-            prove(wanted * options.repeat, on_proof=note)
-        for role, seconds in spent.items():
+            tally = Tally(len(wanted) * options.repeat)
+            prove(wanted * options.repeat, on_proof=tally.note)
+        for role, seconds in tally.seconds.items():
             print(
-                f"{folder.exercise.name:<14}{role.name.lower():<11}{neighbours:>5}{len(seconds):>10}{wrong[role]:>7}"
-                f"{upper_bound(wrong[role], len(seconds)):>9.2%}{sum(seconds):>9.0f}",
+                f"{folder.exercise.name:<14}{role.name.lower():<11}{neighbours:>5}{len(seconds):>10}{tally.wrong[role]:>7}"
+                f"{upper_bound(tally.wrong[role], len(seconds)):>9.2%}{sum(seconds):>9.0f}",
                 flush=True,
             )
-        for complaint, times in seen.items():
+        for complaint, times in tally.complaints.items():
             print(f"    {times} x {complaint}")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts verdicts as they come, and shows on standard error how far it is."""
+
+    total: int
+    seconds: dict[Role, list[float]] = field(default_factory=lambda: defaultdict(list))
+    wrong: Counter[Role] = field(default_factory=Counter)
+    complaints: Counter[str] = field(default_factory=Counter)
+    _last: float = field(default_factory=time.monotonic)
+
+    def note(self, proof: Proof, complaint: str) -> None:
+        """Take in the next verdict; it is wrong where there is a complaint."""
+        now = time.monotonic()
+        self.seconds[proof.role].append(now - self._last)
+        self._last = now
+        if complaint:
+            self.wrong[proof.role] += 1
+            self.complaints[f"{proof.path.name}: {complaint.splitlines()[0]}"] += 1
+        done = sum(map(len, self.seconds.values()))
+        print(f"\r{done} of {self.total}, {self.wrong.total()} wrong ", end="", file=sys.stderr, flush=True)
 
 
 def main() -> None:
