@@ -1,16 +1,20 @@
 """The speedup check, with times that a fake sandbox makes up: what wins, what loses, and when it stops."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 import pytest
 
-from autograder.errors import SandboxError
+from autograder.checks.speedup import Speedup
+from autograder.errors import SandboxError, SubmissionError
+from autograder.measure.observation import Observation, SeenProcess, StartMethod
 from autograder.measure.sequential import FEWEST_PAIRS, MOST_PAIRS
 from autograder.records import Outcome, Verdict
 from autograder.sandbox import Ending
+from autograder.sandbox.call import Leftovers
 from tests.fakes import FakeSandbox, Reply
 
 Ask = Callable[..., Verdict]
@@ -257,3 +261,65 @@ def test_a_fault_of_the_sandbox_begins_anew(verdict: Ask) -> None:
     fakes = [FakeSandbox({"work": work, **yardstick}) for work in (failing, _taking(1.0))]
     seen = verdict(CHECK, *fakes, fixtures="submission, driver, speedup")
     assert (Outcome.PASSED, 3, 1.0) == (seen.outcome, seen.measured["pairs"], seen.measured["efficiency"]), seen.message
+
+
+# -- without a sandbox: observations made up ----------------------------------------------------------------
+
+
+def _seen(seconds: float, method: StartMethod = StartMethod.FORK) -> Observation:
+    """A run with one worker, started by ``method``, whose value is right."""
+    worker = SeenProcess(pid=3, ppid=2, pgid=2, cpu_seconds=1.0, threads=1, start_method=method)
+    nothing = Leftovers()
+    return Observation(None, seconds, seconds, seconds, 1.0, True, 2, (worker,), 1, 0, nothing, "", "", 0, "right")
+
+
+def test_the_yardstick_starts_processes_as_the_submission_does() -> None:
+    """In every pair: who spawns, or does so now and then, is compared with what spawns."""
+    methods = cycle([StartMethod.SPAWN, StartMethod.FORK, StartMethod.FORK])
+    taking = {StartMethod.SPAWN: 2.0, StartMethod.FORK: 1.0}
+    measured: dict[str, Any] = {}
+
+    def student(_: object) -> Observation:
+        method = next(methods)
+        return _seen(taking[method], method)
+
+    Speedup(measured, "seed")(
+        case=lambda rng: rng.random(),
+        student=student,
+        yardstick=lambda _, method: _seen(taking[method], method),
+        needed=0.75,
+    )
+    assert (1.0, FEWEST_PAIRS) == (measured["efficiency"], measured["pairs"])
+
+
+@pytest.mark.parametrize("in_depth", [False, True])
+def test_the_curve_is_measured_where_evidence_is_asked_for(in_depth: bool) -> None:
+    """With 1 to 16 workers; it needs runs of its own, so not in every grading."""
+    measured: dict[str, Any] = {}
+    Speedup(measured, "seed", in_depth)(
+        case=lambda rng: rng.random(),
+        student=lambda _, workers=4: _seen(1.0 / workers + 0.1),
+        yardstick=lambda _, __, workers=4: _seen(1.0 / workers),
+        needed=0.5,
+        curve=True,
+    )
+    assert in_depth is ("speedups" in measured)
+    if in_depth:
+        assert [1, 2, 4, 8, 16] == measured["workers"]
+        assert [0.91, 1.67, 2.86, 4.44, 6.15] == measured["speedups"]
+        assert [1.0, 2.0, 4.0, 8.0, 16.0] == measured["attainables"]
+        assert (1.0, 0.1, 9.51) == tuple(measured[name] for name in ("work_seconds", "span_seconds", "predicted_at_64"))
+
+
+def test_a_program_that_fails_has_no_curve() -> None:
+    """A curve decides nothing: where the submission raises with some number of workers, none is drawn."""
+    measured: dict[str, Any] = {}
+
+    def student(_: object, workers: int = 4) -> Observation:
+        return replace(_seen(0.5), error=SubmissionError("ValueError", "16 are too many") if workers == 16 else None)
+
+    Speedup(measured, "seed", True)(
+        case=lambda rng: rng.random(), student=student, yardstick=lambda *_: _seen(0.5), needed=0.5, curve=True
+    )
+    assert "speedups" not in measured
+    assert 1.0 == measured["efficiency"]
