@@ -25,10 +25,13 @@ _FORMAT = 4
 #: line is the one that counts (PEP 263): whatever the cell declares in its second, the text is written as UTF-8.
 _HEAD = "# -*- coding: utf-8 -*- %%exercise {name}\n"
 
-_MAGIC = re.compile(r"%%exercise[ \t]+(?:\d\d_)?(?P<name>\w+)[ \t]*(?:\n|\Z)")
+_MAGIC = re.compile(r"\s*%%exercise[ \t]+(?:\d\d_)?(?P<name>\w+)[ \t]*(?:\n|\Z)")
 
 #: Where Jupyter's own syntax may be: worth a closer look.
 _MAYBE_JUPYTER = re.compile(r"(^|=)[ \t]*[%!]", re.MULTILINE)
+
+#: Tokens that neither begin nor end a statement.
+_NOTHING = frozenset({tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT})
 
 
 class _Cell(msgspec.Struct):
@@ -98,10 +101,7 @@ def _jupyter_lines(text: str) -> Iterator[int]:
     begins, before = True, ""
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if (
-                token.type in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT)
-                or token.string.isspace()
-            ):
+            if token.type in _NOTHING or (token.type == tokenize.ERRORTOKEN and token.string.isspace()):
                 continue
             if token.string in ("%", "!") and (begins or before == "="):
                 yield token.start[0]

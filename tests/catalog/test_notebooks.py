@@ -30,6 +30,7 @@ def _read(folder: Path, data: bytes) -> tuple[str, str]:
     [
         "%%exercise race\nx = 1\n",
         "%%exercise 03_race  \nx = 1",
+        "\n%%exercise race\nx = 1",
         ["%%exercise race\n", "x = 1\n"],
         "%%exercise race\r\nx = 1\r\n",
     ],
