@@ -98,6 +98,8 @@ class ZygoteSandbox:
                 self._ask({"do": "end", "pid": pid}, 60.0)
                 if self.isolation is not Isolation.NAMESPACES:
                     running.remove_segments()
+                if (user := self._user()) is not None:
+                    remains.sweep(user)
 
     def close(self) -> None:
         """End the zygote with all that it forked. May be called again."""
@@ -118,9 +120,7 @@ class ZygoteSandbox:
         place.chmod(0o755)
         for name in ("submission", "scratch"):
             (place / name).mkdir(mode=0o755)
-        if (user := jail.sandbox_user()) is not None and self.isolation is Isolation.LANDLOCK:
-            # The zygote chooses the user by its own pid.
-            user = 60_000 + self._process.pid % 5_000
+        if (user := self._user()) is not None:
             os.chown(place / "scratch", user, user)
             closed = [str(folder) for folder in place.parents if not folder.stat().st_mode & stat.S_IXOTH]
             if closed:
@@ -128,6 +128,12 @@ class ZygoteSandbox:
                     f"the sandbox's unprivileged user may not enter {closed[-1]}: set TMPDIR to another folder"
                 )
         return str(place), str(place / "submission"), str(place / "scratch")
+
+    def _user(self) -> int | None:
+        """The user that calls run as, where that is one for the sandbox alone and its files can be seen here."""
+        if self.isolation is not Isolation.LANDLOCK:
+            return None
+        return jail.sandbox_user(self._process.pid)
 
     def _ask(self, message: dict[str, Any] | None, seconds: float, descriptors: Iterable[int] = ()) -> dict[str, Any]:
         try:

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 from autograder.records import Limits
-from autograder.sandbox import kernel
+from autograder.sandbox import gate, kernel
 from autograder.sandbox.kernel import MountFlag, Namespace
 from autograder.sandbox.levels import Isolation
 
@@ -28,7 +28,7 @@ CODE = "/submission"
 SCRATCH = "/scratch"
 
 _PER_CALL = Namespace.PID | Namespace.IPC | Namespace.MOUNT
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/sys/devices/system")
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/sys/devices/system")
 _CONFIGURATION = (
     "/etc/ld.so.cache",
     "/etc/passwd",
@@ -38,15 +38,19 @@ _CONFIGURATION = (
     "/etc/localtime",
     "/etc/alternatives",
 )
+#: gloo takes it for a fault when it may not look here; behind namespaces there is nothing to look at.
+_ASKED_BY_GLOO = ("/sys/bus/pci/devices", "/sys/devices")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 #: More than the zygote and a warden, which may count as the same user's.
 _OUR_PROCESSES = 8
+#: The version of Landlock from which on signals stay inside.
+_SCOPED_SIGNALS = 6
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 
-def sandbox_user() -> int | None:
-    """The user that submissions run as, where this process may choose: one that no account should have."""
-    return 60_000 + os.getpid() % 5_000 if os.geteuid() == 0 else None
+def sandbox_user(zygote: int) -> int | None:
+    """The user that a zygote's calls run as, where this process may choose: one that no account should have."""
+    return 60_000 + zygote % 5_000 if os.geteuid() == 0 else None
 
 
 def enter(isolation: Isolation) -> None:
@@ -58,8 +62,20 @@ def enter(isolation: Isolation) -> None:
     if isolation is Isolation.NAMESPACES:
         _enter_namespaces()
     elif isolation is Isolation.LANDLOCK:
-        kernel.landlock_version()
+        if kernel.landlock_version() < _SCOPED_SIGNALS and os.geteuid() != 0:
+            raise OSError(errno.ENOTSUP, "before Linux 6.12 a submission could send signals to all that this user runs")
         _check_readable_by_others()
+
+
+def try_out(isolation: Isolation) -> None:
+    """Enter, in a process that is not needed any more, and see whether all can be had that the level stands for.
+
+    Raises:
+        OSError: This machine does not allow the level.
+    """
+    enter(isolation)
+    if isolation.holds_strangers:
+        gate.try_out()
 
 
 def fork_warden(isolation: Isolation) -> int:
@@ -75,7 +91,7 @@ def furnish(isolation: Isolation, limits: Limits, user: int | None) -> None:
         if sys.platform == "linux":
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)  # orphans come to the warden, which is there to be found
         return
-    size = f"size={limits.files_mb}m"
+    size = f"size={limits.files_mb}m,nr_inodes=64k"  # an empty file takes memory, too
     plain = MountFlag.NO_SUID | MountFlag.NO_DEV
     kernel.mount("proc", "/proc", "proc", plain | MountFlag.NO_EXEC)
     kernel.unmount("/.proc")
@@ -107,7 +123,8 @@ def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, s
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if isolation is Isolation.LANDLOCK:
-        readable = [*_SYSTEM, *_CONFIGURATION, *_python_folders(), "/proc", "/dev", code]
+        devices = [f"/dev/{name}" for name in _DEVICES]  # not the terminals, which may be of the same user
+        readable = [*_SYSTEM, *_CONFIGURATION, *_python_folders(), *_ASKED_BY_GLOO, "/proc", *devices, code]
         kernel.restrict_file_system(readable, [scratch, "/dev/shm", "/dev/null"])
 
 
@@ -138,7 +155,7 @@ def _address_space() -> int:
 
 
 def _check_readable_by_others() -> None:
-    if sandbox_user() is None:
+    if os.geteuid() != 0:
         return
     for folder in _python_folders():
         for path in (Path(folder), *Path(folder).parents):

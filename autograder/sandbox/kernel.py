@@ -10,7 +10,6 @@ import platform
 import socket
 import struct
 from enum import IntFlag
-from typing import NamedTuple
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,26 +55,16 @@ _SYS_BY_MACHINE = {
         "pivot_root": 155,
         "seccomp": 317,
         "capset": 126,
-        "exit_group": 231,
         "sched_setattr": 314,
-        "audit": 0xC000003E,
     },
     "aarch64": {
         "clone": 220,
         "pivot_root": 41,
         "seccomp": 277,
         "capset": 91,
-        "exit_group": 94,
         "sched_setattr": 274,
-        "audit": 0xC00000B7,
     },
 }
-
-# setpriority, sched_setparam, sched_setscheduler, sched_setaffinity, sched_setattr
-_TUNING_BY_MACHINE = {"x86_64": (141, 142, 144, 203, 314), "aarch64": (140, 118, 119, 122, 274)}
-
-# kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
-_SIGNALS_BY_MACHINE = {"x86_64": (62, 200, 234, 129, 297, 424), "aarch64": (129, 130, 131, 138, 240, 424)}
 
 
 def _number(name: str) -> int:
@@ -181,71 +170,16 @@ def drop_capabilities() -> None:
     _syscall(_number("capset"), header, bytes(24))
 
 
-# -- the exit gate ----------------------------------------------------------------------------------------
-
-_NOTIFICATION = struct.Struct("=QII iI Q 6Q")  # id, pid, flags, then seccomp_data: nr, arch, ip, args
-_RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
-_RECEIVE = 0xC0502100
-_SEND = 0xC0182101
-_CONTINUE = 1
-
-
-class Announcement(NamedTuple):
-    """What a process wants to do, which it does when it is told to go on."""
-
-    id: int
-    #: The process's pid as the reader's namespace has it.
-    pid: int
-    #: It ends itself; else it sends a signal, which may end another.
-    exits: bool
-
-
-def install_exit_gate() -> int:
-    """Make every process from here on announce its ``exit_group`` and its signals, and wait for leave to go on.
-
-    The calls that set priorities and cores do nothing from here on, and say that they did: threads that do not compete for the
-    cores on equal terms would deceive the corrected clock.
+def seccomp(code: bytes, listen: bool) -> int:
+    """Put a filter before all system calls of this process and its children, for good. Needs ``no_new_privs``.
 
     Returns:
-        The descriptor on which the announcements arrive (see :func:`next_announcement`). Whoever holds it sees every
-        process at a moment when it is still there, with its counters, so that none ends unseen between two looks.
+        Where ``listen`` is asked for, the descriptor on which the filter's notifications arrive.
     """
-    load_word, jump_equal, ret = 0x20, 0x15, 0x06
-    allow, notify, nothing = 0x7FFF0000, 0x7FC00000, 0x00050000
-    machine = platform.machine()
-    actions = dict.fromkeys(_TUNING_BY_MACHINE[machine], nothing)
-    actions |= dict.fromkeys((_number("exit_group"), *_SIGNALS_BY_MACHINE[machine]), notify)
-    program = [
-        (load_word, 0, 0, 4),  # the architecture
-        (jump_equal, 1, 0, _number("audit")),
-        (ret, 0, 0, allow),
-        (load_word, 0, 0, 0),  # the system call
-    ]
-    for number, action in actions.items():
-        program += [(jump_equal, 0, 1, number), (ret, 0, 0, action)]
-    program.append((ret, 0, 0, allow))
-    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    head = struct.pack("@HP", len(program), ctypes.addressof(buffer))
     set_mode_filter, new_listener = 1, 8
-    return _syscall(_number("seccomp"), set_mode_filter, new_listener, head)
-
-
-def next_announcement(listener: int) -> Announcement:
-    """The next announced exit or signal; to be answered by :func:`go_on`.
-
-    Raises:
-        OSError: The process died meanwhile; there is nothing to answer.
-    """
-    raw = bytearray(_NOTIFICATION.size)
-    fcntl.ioctl(listener, _RECEIVE, raw)
-    identity, pid, _, number, *_ = _NOTIFICATION.unpack(raw)
-    return Announcement(identity, pid, number == _number("exit_group"))
-
-
-def go_on(listener: int, announcement: Announcement) -> None:
-    """Let the process do what it has announced."""
-    fcntl.ioctl(listener, _SEND, bytearray(_RESPONSE.pack(announcement.id, 0, 0, _CONTINUE)))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    head = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
+    return _syscall(_number("seccomp"), set_mode_filter, new_listener if listen else 0, head)
 
 
 # -- Landlock ---------------------------------------------------------------------------------------------

@@ -33,6 +33,18 @@ def temporary_files(caller: int, scratch: str) -> frozenset[str]:
     return frozenset(name for name in found if not name.startswith(_HELPERS_FOLDER))
 
 
+def sweep(user: int) -> None:
+    """Remove all shared memory of a user who is nobody but the sandbox: it would wait there for the next call."""
+    if not procfs.LINUX:
+        return
+    for name in _names(Path("/dev/shm"), user):
+        path = Path("/dev/shm", name)
+        if path.is_dir() and not path.is_symlink():
+            remove(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def remove(folder: Path) -> None:
     """Remove the folder of a call, also where the submission left parts of it that may not be entered."""
     shutil.rmtree(folder, ignore_errors=True)

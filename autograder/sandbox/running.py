@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import selectors
 import socket
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 from autograder.errors import SandboxError
 from autograder.records import Limits
-from autograder.sandbox import kernel, procfs, remains, turns, wire
+from autograder.sandbox import gate, procfs, remains, turns, wire
 from autograder.sandbox.call import Call, Ending, Observer, Outcome
 
 #: How often a running call is looked at, in seconds.
@@ -21,6 +22,8 @@ TICK = 0.003
 THREAD_GRACE = 1.0
 #: Import of a submission beyond the interpreter's own: code that computes at import is no module.
 IMPORT_SECONDS = 10.0
+#: How long a process that has answered may take to say that it is still there.
+LAST_WORD_SECONDS = 10.0
 #: Messages that may wait to be read: the module is there, the call has returned, its answer.
 MOST_WAITING = 3
 _MIB = 1024  # KiB
@@ -156,6 +159,7 @@ class RunningCall:
         at_return = self._at_return = procfs.snapshot(self._warden)
         self._take(self._next(time.monotonic(), self._limits.wall_seconds, "its answer took longer than"))
         at_answer = self._answered(started)
+        self._confirm()
         self._outcome.surviving = frozenset(at_return.processes | at_answer.processes) - {self._outcome.caller}
         self._look_for_leftovers(len(before.processes[self._outcome.caller].threads))
 
@@ -239,16 +243,20 @@ class RunningCall:
 
     def _open_gate(self) -> None:
         try:
-            announcement = kernel.next_announcement(self._gate)
+            announcement = gate.next_announcement(self._gate)
         except OSError:
             return
+        if announcement.wish is gate.Wish.SOCKET:
+            with contextlib.suppress(OSError):
+                gate.give_loopback_socket(self._gate, announcement)
+            return
         returned = self._at_return is not None or any(message.get("kind") == "returned" for message in self._inbox)
-        if announcement.exits and returned:
+        if announcement.wish is gate.Wish.EXIT and returned:
             self._exited_late.add(announcement.pid)
         if self._outcome.caller:
             self._look()
         with contextlib.suppress(OSError):
-            kernel.go_on(self._gate, announcement)
+            gate.go_on(self._gate, announcement)
 
     def _keep_limits(self, snapshot: procfs.Snapshot) -> None:
         processes = snapshot.processes.values()
@@ -348,6 +356,21 @@ class RunningCall:
         if self._observer is not None:
             self._observer.finished(snapshot)
         return snapshot
+
+    def _confirm(self) -> None:
+        """Have a word repeated that nobody could know before.
+
+        Our own code stays when it has answered. Who answers in its place and ends, at once or never, would else be seen
+        alive or dead as it happens.
+        """
+        word = secrets.token_hex(16)
+        self._send({"kind": "stays", "word": word})
+        try:
+            message = self._next(time.monotonic(), LAST_WORD_SECONDS, "", expected="stays")
+        except _Over as over:
+            raise _Over(Ending.CRASHED, over.message if over.ending is Ending.CRASHED else _NO_QUESTION) from None
+        if message.get("word") != word:
+            raise _Over(Ending.CRASHED, _NO_QUESTION)
 
     def _take(self, message: dict[str, Any]) -> None:
         kinds = {"value": Ending.VALUE, "raised": Ending.RAISED, "unsendable": Ending.UNSENDABLE}

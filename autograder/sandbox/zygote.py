@@ -35,7 +35,7 @@ def main(control_fd: int, isolation_names: str, preload: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's to handle
     turns.take_fine_turns()
     control = socket.socket(fileno=control_fd)
-    user = jail.sandbox_user()
+    user = jail.sandbox_user(os.getpid())
     names = [name for name in preload.split(",") if name]
     # Of our own package only while the walls, which hide its source tree, do not stand yet.
     failed = _preload([name for name in names if name.startswith("autograder.")])
@@ -81,7 +81,7 @@ def _enter_strongest(names: list[str]) -> tuple[Isolation | None, list[str]]:
         isolation = Isolation(name)
         try:
             # Tried in a child first: half an entry cannot be taken back.
-            _in_child(lambda level=isolation: jail.enter(level))  # type: ignore[misc]
+            _in_child(lambda level=isolation: jail.try_out(level))  # type: ignore[misc]
             jail.enter(isolation)
         except OSError as error:
             refusals.append(f"{name}: {error.strerror or error}")

@@ -17,6 +17,11 @@ import msgpack
 def tell(**message):
     data = msgpack.packb(message)
     os.write(3, struct.pack(">Q", len(data)) + data)
+
+def stay():
+    # As our own code does: repeat the word that the grader sends when it has the answer, and wait for the end.
+    os.write(3, os.read(3, 4096))
+    signal.pause()
 """
 
 
@@ -242,7 +247,7 @@ def f():
     tell(kind="returned")
     time.sleep(0.3)
     tell(kind="value", value=1)
-    signal.pause()
+    stay()
 """
     )
     assert (Ending.VALUE, 1) == (outcome.ending, outcome.value)
@@ -258,16 +263,22 @@ def f():
     time.sleep(0.1)
     if not os.fork(): signal.pause()
     tell(kind="value", value=1)
-    signal.pause()
+    stay()
 """
     )
     assert 1 == len(outcome.surviving)
 
 
-def test_who_answers_and_dies_is_no_fault_of_the_grader(run: Run) -> None:
-    """A forged answer and an exit at once is a value or a crash, but never an error of ours."""
-    source = f"{FORGER}\ndef f():\n    tell(kind='returned'); tell(kind='value', value=1); os._exit(0)"
-    assert {run(source).ending for _ in range(5)} <= {Ending.VALUE, Ending.CRASHED}
+@pytest.mark.parametrize(
+    "then", ["os._exit(0)", "os.kill(os.getpid(), 9)", "signal.pause()", "tell(kind='stays'); stay()"]
+)
+def test_who_answers_and_is_not_there_to_be_asked_has_crashed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """A forged answer is a crash each time, whether the forger ends at once, never, or knows what will be asked."""
+    monkeypatch.setattr(running, "LAST_WORD_SECONDS", 0.5)
+    source = f"{FORGER}\ndef f():\n    tell(kind='returned'); tell(kind='value', value=1); {then}"
+    assert {Ending.CRASHED} == {run(source).ending for _ in range(3)}
 
 
 def test_an_answer_has_a_limit(run: Run) -> None:
