@@ -23,6 +23,9 @@ MAY_SEE = {
     "checks": {"records", "catalog", "sandbox", "report", "measure"},
     "classroom": {"records", "catalog", "sandbox", "report", "measure", "checks"},
     "cli": {"records", "catalog", "sandbox", "report", "measure", "checks", "classroom"},
+    "notebook": {"records", "catalog", "report", "checks", "classroom"},
+    # The package itself, which %load_ext is told of.
+    "__init__": {"notebook"},
 }
 #: Modules that run, wholly or in part, beside the student's code: there it may be imported.
 INSIDE = {
@@ -31,6 +34,13 @@ INSIDE = {
     "measure/explorer.py",
     "measure/guard.py",
     "measure/interleavings.py",
+    "notebook/modules.py",
+}
+#: What is imported only where it is needed, and where that is.
+AT_HOME = {
+    "IPython": {"notebook/magics.py"},
+    "nbgrader": {"classroom/notebooks.py", "classroom/release.py"},
+    "nbformat": {"classroom/notebooks.py", "classroom/release.py"},
 }
 
 LONGEST = 400
@@ -73,7 +83,7 @@ def _loaded_by(statement: str) -> set[str]:
 
 def test_every_room_is_known() -> None:
     """A new room must be given its place before anything can be put into it."""
-    rooms = {_room(path) for path in MODULES} - {"__init__"}
+    rooms = {_room(path) for path in MODULES}
     assert set(MAY_SEE) == rooms, "give the new room a place in MAY_SEE"
 
 
@@ -113,11 +123,30 @@ def test_the_grader_does_not_import_student_code() -> None:
     assert {} == found
 
 
+def test_notebooks_are_known_to_few() -> None:
+    """IPython and nbgrader are imported by the modules that are about them, and by no other."""
+    found: dict[str, set[str]] = {top: set() for top in AT_HOME}
+    for path in MODULES:
+        for top in {name.partition(".")[0] for name in _imports(path)} & set(AT_HOME):
+            found[top].add(_name(path))
+    assert AT_HOME == found
+
+
 def test_checks_load_nothing_heavy() -> None:
     """What a student waits for when a check starts: neither torch nor nbgrader nor dask is in it."""
-    loaded = _loaded_by("import autograder.checks, autograder.checks.plugin, autograder.checks.engine")
+    rooms = "autograder.checks.plugin, autograder.checks.engine, autograder.classroom.own_work"
+    loaded = _loaded_by(f"import autograder.checks, {rooms}, autograder.classroom.grading")
     assert "pytest" in loaded, "the probe sees what is loaded"
-    assert set() == loaded & {"torch", "nbgrader", "nbconvert", "nbformat", "dask", "distributed", "sqlalchemy"}
+    assert set() == loaded & {
+        "torch",
+        "nbgrader",
+        "nbconvert",
+        "nbformat",
+        "IPython",
+        "dask",
+        "distributed",
+        "sqlalchemy",
+    }
 
 
 def test_the_command_line_starts_light() -> None:

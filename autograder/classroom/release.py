@@ -20,6 +20,7 @@ _CACHES = frozenset({"__pycache__", ".pytest_cache", ".ipynb_checkpoints"})
 def release(course: Course, only: str | None = None) -> tuple[Path, ...]:
     """Write ``assignments/`` anew, or the exercise `only` in it. Gives the files that had to be written.
 
+    The source notebooks, which nbgrader wants to find in ``solutions/``, are written as well.
     Files that are as they should be are not touched. What does not belong there stays: `stale` names it.
 
     Raises:
@@ -28,12 +29,23 @@ def release(course: Course, only: str | None = None) -> tuple[Path, ...]:
         UsageError: nbgrader is not installed, or no exercise is called `only`.
     """
     chosen = course.exercises("solutions") if only is None else (course.get(only, "solutions"),)
-    wanted = _wanted(course, chosen)
+    wanted = _wanted(course, chosen) | {_notebook_of(folder): _source_notebook(folder) for folder in chosen}
     outdated = tuple(path for path, content in wanted.items() if _content(path) != content)
     for path in outdated:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(wanted[path])
     return outdated
+
+
+def complete(assignment: str, student: str, notebooks: Iterable[str]) -> None:  # noqa: ARG001 - nbgrader names them
+    """nbgrader's ``post_convert_hook``: what students get beside the notebook that it has made, and nothing else."""
+    course = Course.find()
+    release(course, assignment)
+    folder = course.get(assignment, "solutions")
+    wanted = _wanted(course, [folder])
+    for path in _files(_target(course) / folder.path.name):
+        if path not in wanted:
+            path.unlink()
 
 
 def stale(course: Course) -> tuple[str, ...]:
@@ -69,7 +81,20 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
         files[folder.driver.name] = _as_it_is(folder.driver)
     if folder.yardstick is not None:
         files[folder.yardstick.name] = _public(folder.yardstick)
-    return {name: text.encode() for name, text in files.items()}
+    from autograder.classroom.notebooks import released_notebook  # nbgrader is there: the stub was made with it
+
+    notebook = {_notebook_of(folder).name: released_notebook(folder, files[folder.reference.name])}
+    return {name: text.encode() for name, text in files.items()} | notebook
+
+
+def _source_notebook(folder: ExerciseFolder) -> bytes:
+    from autograder.classroom.notebooks import source_notebook
+
+    return source_notebook(folder, _stub(folder))
+
+
+def _notebook_of(folder: ExerciseFolder) -> Path:
+    return folder.reference.with_suffix(".ipynb")
 
 
 def _target(course: Course) -> Path:

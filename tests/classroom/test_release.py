@@ -68,12 +68,16 @@ def g() -> None:
 CHECKS = '''\
 """Checks."""
 
+import pytest
 
+
+@pytest.mark.points(4)
 def test_public():
     """Public."""
 
 
 ### BEGIN HIDDEN TESTS
+@pytest.mark.points(6)
 def test_secret():
     """Hidden."""
 ### END HIDDEN TESTS
@@ -82,7 +86,10 @@ def test_secret():
 PUBLIC = '''\
 """Checks."""
 
+import pytest
 
+
+@pytest.mark.points(4)
 def test_public():
     """Public."""
 '''
@@ -117,13 +124,15 @@ def _released(course: Course) -> dict[str, str]:
 def test_students_get_stub_public_checks_driver_and_handout(course: Course) -> None:
     """Solutions are replaced where they stood, hidden tests are gone, wrong submissions are not released."""
     release(course, "double")
+    released = _released(course)
+    assert released.pop("01_double/double.ipynb"), "the notebook has tests of its own"
     assert {
         "01_double/double.py": STUB,
         "01_double/test_double.py": PUBLIC,
         "01_double/driver.py": "import math\n",
         "01_double/exercise.toml": TOML.format(name="double", order=1),
         "01_double/README.md": "# A handout\n",
-    } == _released(course)
+    } == released
 
 
 def test_a_release_is_a_course_that_students_can_use(course: Course) -> None:
@@ -134,7 +143,7 @@ def test_a_release_is_a_course_that_students_can_use(course: Course) -> None:
 
 def test_only_files_that_differ_are_written(course: Course) -> None:
     """A second release writes nothing; a changed file is written again, alone."""
-    assert 9 == len(release(course))
+    assert 13 == len(release(course))
     assert () == release(course)
     changed = course.root / "assignments" / "02_halve" / "halve.py"
     changed.write_text("mine")
@@ -161,8 +170,8 @@ def test_stale_names_every_file_that_release_would_change(course: Course) -> Non
 
 
 def test_everything_is_stale_before_the_first_release(course: Course) -> None:
-    """A course without assignments has nine files missing."""
-    assert 9 == len(stale(course))
+    """A course without assignments has eleven files missing."""
+    assert 11 == len(stale(course))
 
 
 def test_a_stub_of_its_own_replaces_the_solution(course: Course) -> None:
@@ -233,7 +242,7 @@ def test_hidden_tests_without_an_end_are_refused(course: Course) -> None:
     """They are not cut off at the end of the file, nor left in."""
     path = course.root / "solutions" / "01_double" / "test_double.py"
     path.write_text(CHECKS.replace("### END HIDDEN TESTS\n", ""))
-    with pytest.raises(CatalogError, match=r"test_double\.py:8: .*without"):
+    with pytest.raises(CatalogError, match=r"test_double\.py:11: .*without"):
         stale(course)
 
 

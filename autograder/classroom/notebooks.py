@@ -1,0 +1,126 @@
+"""Exercises as notebooks, made from the same source as everything else that students get.
+
+There are two of each. The source notebook has the solution and the hidden checks and stays with ``solutions/``; it is
+made for nbgrader, whose ``generate_assignment`` makes of it the released one, byte for byte what `released_notebook`
+gives: both are led through the same preprocessors. Grade cells name a check; the checks themselves are elsewhere.
+
+Imports nbgrader: only for those who release.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
+
+from autograder.catalog.check_sources import read_checks
+from autograder.catalog.exercises import ExerciseFolder
+from autograder.catalog.text import read_own
+from autograder.records import CheckInfo
+
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+#: Where a source notebook's cell keeps what it says when it is released.
+_OURS = "autograder"
+_LONGEST_ID = 64
+
+_GUIDE = """
+
+## In this notebook
+
+The cell that begins with `%%exercise {name}` is your `{name}.py`, a module of its own: what it needs, it imports. Run it
+after each change, then `%check {name}`, or `%check {name} --timeline` to see what ran when. The cells below that belong
+to the grading; leave them as they are.
+"""
+
+
+class ReleaseCells(NbGraderPreprocessor):  # type: ignore[misc]
+    """Gives a cell the text that its source notebook keeps for it: a stub may be more than one text for all."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:  # noqa: ARG002
+        released = cell.metadata.pop(_OURS, None)
+        if released is not None:
+            cell.source = released["released"]
+        return cell, resources
+
+
+#: What nbgrader does to make an assignment of a source notebook, with our way to take solutions out.
+PREPROCESSORS = tuple(
+    ReleaseCells if preprocessor is ClearSolutions else preprocessor
+    for preprocessor in GenerateAssignment.preprocessors.default()
+)
+
+
+def source_notebook(folder: ExerciseFolder, stub: str) -> bytes:
+    """The notebook of an exercise with its solution and hidden checks, which releases as one with `stub`."""
+    return _written(_source(folder, stub))
+
+
+def released_notebook(folder: ExerciseFolder, stub: str) -> bytes:
+    """The notebook of an exercise that students get."""
+    notebook: Any = _source(folder, stub)
+    resources: Any = {}
+    for preprocessor in PREPROCESSORS:
+        if preprocessor is not SaveCells:  # that one fills nbgrader's gradebook
+            notebook, resources = preprocessor().preprocess(notebook, resources)
+    return _written(notebook)
+
+
+def _source(folder: ExerciseFolder, stub: str) -> Any:
+    return new_notebook(cells=list(_cells(folder, stub)), metadata=_METADATA)
+
+
+def _cells(folder: ExerciseFolder, stub: str) -> Iterator[Any]:
+    name = folder.exercise.name
+    magic = f"%%exercise {name}\n"
+    handout = read_own(folder.path / "README.md").rstrip("\n")
+    yield _cell("handout", handout + _GUIDE.format(name=name), markdown=True)
+    yield _cell("setup", "%load_ext autograder")
+    solution = _cell(name, magic + read_own(folder.reference), solution=True)
+    solution.metadata[_OURS] = {"released": magic + stub.rstrip("\n")}
+    yield solution
+    # A cell of the student's own, which nbgrader does not know: add --timeline, or move it.
+    yield new_code_cell(f"%check {name}", id="check")
+    hidden = 0
+    for check in read_checks(folder.tests):
+        hidden += check.hidden
+        yield _grade_cell(name, check, f"hidden_{hidden}" if check.hidden else check.name)
+
+
+def _grade_cell(exercise: str, check: CheckInfo, grade_id: str) -> Any:
+    call = f'grade("{exercise}", "{check.name}")'
+    imported = "from autograder.notebook import grade"
+    if check.hidden:
+        text = f"# A hidden check.\n### BEGIN HIDDEN TESTS\n# {check.title}\n{imported}\n{call}\n### END HIDDEN TESTS"
+    else:
+        text = f"# {check.title}\n{imported}\n{call}"
+    return _cell(grade_id, text, points=check.points)
+
+
+def _cell(
+    grade_id: str, text: str, *, markdown: bool = False, solution: bool = False, points: float | None = None
+) -> Any:
+    """A cell that nbgrader knows by `grade_id`: a solution, a grade cell if it has points, or else one to read."""
+    make = new_markdown_cell if markdown else new_code_cell
+    ours: dict[str, object] = {
+        "grade_id": grade_id,
+        "schema_version": 3,
+        "task": False,
+        "solution": solution,
+        "grade": points is not None,
+        "locked": not solution,
+    }
+    if points is not None:
+        ours["points"] = points
+    return make(text.rstrip("\n"), id=grade_id[:_LONGEST_ID], metadata={"nbgrader": ours})
+
+
+def _written(notebook: Any) -> bytes:
+    """As nbgrader writes it."""
+    nbformat.validate(notebook)
+    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
+    return (text.rstrip("\n") + "\n").encode()
