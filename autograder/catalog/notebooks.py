@@ -54,15 +54,18 @@ class _Notebook(msgspec.Struct):
 def read_notebook(path: Path, name: str) -> Source:
     """The module `name` in the notebook `path`. Never raises because of what it finds there."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             return Source(problem="it is not a regular file")
-        if status.st_size > LARGEST_NOTEBOOK:
-            size = f"{status.st_size:,} bytes, more than the {LARGEST_NOTEBOOK:,} that are read"
-            return Source(problem=f"it has {size}; clear its outputs and save it again")
-        return _module_in(path.read_bytes(), name)
+        with path.open("rb") as file:
+            data = file.read(LARGEST_NOTEBOOK + 1)
     except OSError as error:
         return Source(problem=f"it cannot be read: {error.strerror or error}")
+    except ValueError:  # a null character in the path
+        return Source(problem="it cannot be read: no file has such a name")
+    if len(data) > LARGEST_NOTEBOOK:
+        size = f"more than the {LARGEST_NOTEBOOK:,} bytes that are read"
+        return Source(problem=f"it has {size}; clear its outputs and save it again")
+    return _module_in(data, name)
 
 
 def cell_module(name: str, body: str) -> Source:

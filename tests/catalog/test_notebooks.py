@@ -124,6 +124,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     assert "it is not a regular file" == read_notebook(tmp_path / "pipe.ipynb", "race").problem
     assert "it is not a regular file" == read_notebook(tmp_path, "race").problem
     assert "it cannot be read" in read_notebook(tmp_path / "none.ipynb", "race").problem
+    assert "no file has such a name" in read_notebook(tmp_path / "null\0.ipynb", "race").problem
 
 
 TEXT = st.text(st.sampled_from("%!=()\"'\\\n \tx#é\0\x0c:"), max_size=30)
