@@ -20,6 +20,7 @@ from autograder.catalog.text import LARGEST, Source, one_line
 LARGEST_NOTEBOOK = 10_000_000
 
 _FORMAT = 4
+_LONGEST_QUOTE = 80
 
 #: Takes the place of the magic, so that lines are counted as the notebook shows them. A declared encoding in the first
 #: line is the one that counts (PEP 263): whatever the cell declares in its second, the text is written as UTF-8.
@@ -74,9 +75,9 @@ def cell_module(name: str, body: str) -> Source:
         return Source(problem=f"its cell has {len(body):,} characters, more than the {LARGEST:,} that are read")
     line = next(_jupyter_lines(body), None)
     if line is not None:
-        shown = one_line(body.split("\n")[line - 1].strip()[:80])
+        shown = one_line(body.split("\n")[line - 1].strip())[:_LONGEST_QUOTE]
         return Source(
-            problem=f"line {line + 1} of its cell, {shown!r}, is Jupyter's and not Python's: "
+            problem=f"line {line + 1} of its cell, '{shown}', is Jupyter's and not Python's: "
             "move it to a cell of its own, outside of the exercise"
         )
     return Source(_HEAD.format(name=name) + body.rstrip("\n") + "\n")

@@ -60,6 +60,7 @@ def test_only_code_is_code(tmp_path: Path) -> None:
         ("files = !ls", 2, "files = !ls"),
         ("took = %timeit -o f()", 2, "took = %timeit -o f()"),
         ("# first\n\n%%time\nx = 1", 4, "%%time"),
+        ("!echo \x1b'\u202e" + "x" * 999, 2, "!echo \\x1b'\\u202e" + "x" * 63),
     ],
 )
 def test_jupyters_own_syntax_is_named(body: str, line: int, shown: str) -> None:
@@ -134,6 +135,8 @@ TEXT = st.text(st.sampled_from("%!=()\"'\\\n \tx#é\0\x0c:"), max_size=30)
 def test_no_text_of_a_cell_makes_the_reader_raise(body: str) -> None:
     """There is a module or a problem, never both, and only the newlines at its end may differ."""
     source = cell_module("race", body)
+    assert source.problem.isprintable()
+    assert len(source.problem) < 300
     assert bool(source.text) != bool(source.problem)
     if source.text:
         assert HEAD + body.rstrip("\n") + "\n" == source.text
