@@ -10,6 +10,8 @@ AutograderError
 │   └── SubmissionCrashedError  its process died, passed a limit or broke the protocol
 └── GraderError                 our own fault; never charged to a student (exit status 3)
     └── SandboxError            the sandbox could not be set up or did not answer
+
+One more stays within its room and is turned into one of these: `WireError` in `sandbox.wire`, of bytes that are no value.
 """
 
 

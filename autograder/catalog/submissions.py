@@ -85,6 +85,8 @@ class _Search:
     @property
     def wanted_file(self) -> str:
         """What is looked for, as an example."""
+        if not self._wanted:
+            return "file of an exercise, for the course has none"
         return f"{self._wanted[0]}.py" if len(self._wanted) == 1 else f"file like {self._wanted[0]}.py"
 
     def warnings(self) -> tuple[str, ...]:
@@ -95,11 +97,11 @@ class _Search:
         """Take what is in `path`. Says whether there was something to take."""
         try:
             root = path.resolve(strict=True)
-        except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        except (OSError, RuntimeError, ValueError):  # links in a circle, before Python 3.13; a null character
             raise SubmissionNotFoundError(
                 f"{one_line(path)}: no such file or folder; give a file, a student's folder or a class"
             ) from None
-        if not root.is_dir():
+        if not _is_folder(root):
             submissions: Iterator[Submission] = iter([self._file(path, root)])
         elif (name := self._exercise_of.get(root.name)) is not None:
             submissions = self._exercise(path, name, root.parent.name, root)
@@ -152,7 +154,7 @@ class _Search:
             name = self._exercise_of.get(path.name)
             if name is not None:
                 yield from self._exercise(path, name, student, root)
-            elif NUMBERED.fullmatch(path.name) and path.is_dir():
+            elif NUMBERED.fullmatch(path.name) and _is_folder(path):
                 self._strangers.setdefault(path.name, []).append(path)
 
     def _exercise(self, folder: Path, name: str, student: str, root: Path) -> Iterator[Submission]:
@@ -183,13 +185,13 @@ class _Search:
         name = folder.name
         if name.startswith(".") or name in _NO_STUDENT or NUMBERED.fullmatch(name):
             return False
-        return folder.is_dir()
+        return _is_folder(folder)
 
     def _list(self, folder: Path) -> tuple[Path, ...]:
         try:
             return tuple(sorted(folder.iterdir()))
         except OSError as error:
-            self._warnings.append(f"{one_line(folder)}: cannot be read: {error.strerror}")
+            self._warnings.append(f"{one_line(folder)}: cannot be read: {error.strerror or error}")
             return ()
 
     def _stranger(self, name: str, where: list[Path]) -> str:
@@ -199,6 +201,14 @@ class _Search:
 
 def _submission(student: str, exercise: str, path: Path, source: Source) -> Submission:
     return Submission(one_line(student) or "student", exercise, path, source.text, source.problem)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether `path` is a folder, as far as one may know: in a folder that may only be listed, nothing is."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _leads_out(path: Path, root: Path) -> bool:

@@ -11,6 +11,8 @@ from autograder.errors import CatalogError
 
 #: Bytes of the largest source file that is read.
 LARGEST = 1_000_000
+#: Characters of what Python says of a text that is none: it repeats the name of the encoding, however long.
+_LONGEST_REASON = 200
 
 #: What a source encoding must leave as it is. The last three words find codecs that unescape or compute
 #: (``unicode_escape``, ``raw_unicode_escape``, ``idna``) instead of mapping bytes to characters.
@@ -39,9 +41,15 @@ def read_source(path: Path) -> Source:
             return Source(problem="it is not a regular file")
         if status.st_size > LARGEST:
             return Source(problem=f"it has {status.st_size:,} bytes, more than the {LARGEST:,} that are read")
-        return _decode(path.read_bytes())
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)  # a file of /proc says that it is empty and has no end
     except OSError as error:
         return Source(problem=f"it cannot be read: {error.strerror or error}")
+    except ValueError:  # a null character in the path
+        return Source(problem="it cannot be read: no file has such a name")
+    if len(data) > LARGEST:
+        return Source(problem=f"it has more than the {LARGEST:,} bytes that are read")
+    return _decode(data)
 
 
 def _decode(data: bytes) -> Source:
@@ -51,7 +59,7 @@ def _decode(data: bytes) -> Source:
             return Source(problem=f"{encoding} is no encoding for source files; save it as UTF-8")
         text = data.decode(encoding)
     except (SyntaxError, UnicodeError, LookupError) as error:
-        return Source(problem=f"it is not UTF-8 text ({one_line(str(error))}); save it as UTF-8")
+        return Source(problem=f"it is not UTF-8 text ({one_line(str(error))[:_LONGEST_REASON]}); save it as UTF-8")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not encoding.startswith("utf-8"):
         head = "\n".join(text.split("\n", 2)[:2])

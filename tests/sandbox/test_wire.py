@@ -261,7 +261,7 @@ def test_functions_travel_towards_the_sandbox_only() -> None:
     assert ["before", ("driver", "square")] == decode(named, lambda function: (function.module, function.name))
 
 
-@given(st.lists(st.binary(max_size=40), max_size=6), st.data())
+@given(st.lists(PLAIN.map(encode), max_size=6), st.data())
 def test_frames_may_be_cut_anywhere(messages: list[bytes], data: st.DataObject) -> None:
     """However the stream is cut into pieces, the same frames come out, none early and none late."""
     stream = b"".join(map(frame, messages))
