@@ -83,6 +83,12 @@ def cell_module(name: str, body: str) -> Source:
     return Source(_HEAD.format(name=name) + body.rstrip("\n") + "\n")
 
 
+def same_work(file: Source, notebook: Source) -> bool:
+    """Whether a file and a notebook have the same module in them, whatever stands for the magic."""
+    code = notebook.text.partition("\n")[2]
+    return not (file.problem or notebook.problem) and file.text.strip() == code.strip()
+
+
 def _module_in(data: bytes, name: str) -> Source:
     try:
         notebook = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Notebook)

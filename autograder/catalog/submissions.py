@@ -3,16 +3,20 @@
 Nothing here runs what it finds, and nothing that one student handed in keeps another from being graded.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.catalog.exercises import NUMBERED, Course, unknown
+from autograder.catalog.notebooks import read_notebook, same_work
 from autograder.catalog.text import Source, one_line, read_source
 from autograder.errors import SubmissionNotFoundError, UsageError
 
-#: What can be handed in, by the ending of its name. The first that is there is taken.
-_READERS: Mapping[str, Callable[[Path], Source]] = {".py": read_source}
+#: What can be handed in, by the ending of its name, and how the module of an exercise is read from it.
+_READERS: Mapping[str, Callable[[Path, str], Source]] = {
+    ".py": lambda path, name: read_source(path),  # noqa: ARG005
+    ".ipynb": read_notebook,
+}
 
 #: Folders beside the students' that are no student's.
 _NO_STUDENT = frozenset({"__pycache__"})
@@ -39,6 +43,9 @@ def find_submissions(
     paths: Iterable[Path], course: Course, exercise: str | None = None
 ) -> tuple[tuple[Submission, ...], tuple[str, ...]]:
     """The submissions in `paths`, and one line on each thing not taken that a person should know of.
+
+    Where a file and a notebook are there for one exercise, the one that differs from what was released is the work; if
+    that does not tell, it is the file, with a warning.
 
     A file is taken for the exercise that it is named after, or else in whose ``NN_name`` folder it lies. In a folder, the files named after exercises
     are taken, directly or in ``NN_name`` folders, as the work of the student whom the folder is named after;
@@ -73,6 +80,7 @@ class _Search:
 
     def __init__(self, course: Course, exercise: str | None) -> None:
         folders = course.folders()
+        self._released = {name: course.root / "assignments" / path.name for name, path in folders.items()}
         self._exercise_of = {path.name: name for name, path in folders.items()}
         self._named = exercise is not None
         self._wanted = (course.get(exercise).exercise.name,) if exercise is not None else tuple(folders)
@@ -81,6 +89,8 @@ class _Search:
         self._warnings: list[str] = []
         #: Folders that look like an exercise's and are none, by name.
         self._strangers: dict[str, list[Path]] = {}
+        #: Where a file and a notebook are both there and neither is as it was released, by exercise.
+        self._doubled: dict[str, list[Path]] = {}
 
     @property
     def wanted_file(self) -> str:
@@ -91,7 +101,8 @@ class _Search:
 
     def warnings(self) -> tuple[str, ...]:
         """One line for each thing that was not taken; one for all folders of a name."""
-        return (*self._warnings, *(self._stranger(name, where) for name, where in self._strangers.items()))
+        doubled = (self._two_works(name, where) for name, where in self._doubled.items())
+        return (*self._warnings, *(self._stranger(name, where) for name, where in self._strangers.items()), *doubled)
 
     def add(self, path: Path) -> bool:
         """Take what is in `path`. Says whether there was something to take."""
@@ -124,7 +135,7 @@ class _Search:
             raise UsageError(f"{one_line(path)}: {unknown(name, self._wanted)} (say which: --exercise NAME)")
         holder = root.parent.parent if root.parent.name in self._exercise_of else root.parent
         student = holder.name if path.stem == name else path.stem
-        return _submission(student, name, path, read(root))
+        return _submission(student, name, path, read(root, name))
 
     def _exercise_near(self, path: Path, root: Path) -> str:
         """The exercise of a file: the one that it is named after, else the one in whose folder it lies.
@@ -175,10 +186,25 @@ class _Search:
         """The files among `inside` that are named after one of `exercises`."""
         there = {path.name: path for path in inside}
         for name in exercises:
-            for ending, read in _READERS.items():
-                if (path := there.get(name + ending)) is not None:
-                    yield _submission(student, name, path, _LINK if _leads_out(path, root) else read(path))
-                    break
+            works = [
+                (path, _LINK if _leads_out(path, root) else read(path, name))
+                for ending, read in _READERS.items()
+                if (path := there.get(name + ending)) is not None
+            ]
+            if works:
+                yield _submission(student, name, *self._work_among(works, name))
+
+    def _work_among(self, works: Sequence[tuple[Path, Source]], name: str) -> tuple[Path, Source]:
+        """The one of `works` that the student worked on; the first, where that cannot be told."""
+        if len(works) > 1 and not same_work(*(source for _, source in works)):
+            changed = [(path, source) for path, source in works if source != self._as_released(path, name)]
+            if len(changed) == 1:
+                return changed[0]
+            self._doubled.setdefault(name, []).append(works[0][0].parent)
+        return works[0]
+
+    def _as_released(self, path: Path, name: str) -> Source:
+        return _READERS[path.suffix](self._released[name] / path.name, name)
 
     def _is_students(self, folder: Path) -> bool:
         """Whether `folder`, beside others in a path that was given, is named after a student."""
@@ -195,8 +221,15 @@ class _Search:
             return ()
 
     def _stranger(self, name: str, where: list[Path]) -> str:
-        more = f" (and in {len(where) - 1} more folders)" if len(where) > 1 else ""
-        return f"{one_line(where[0])}{more}: ignored: {unknown(name, self._exercise_of.values())}"
+        return f"{_places(where)}: ignored: {unknown(name, self._exercise_of.values())}"
+
+    def _two_works(self, name: str, where: list[Path]) -> str:
+        return f"{_places(where)}: {name}.py and {name}.ipynb are not the same work; {name}.py is taken"
+
+
+def _places(where: list[Path]) -> str:
+    more = f" (and in {len(where) - 1} more folders)" if len(where) > 1 else ""
+    return f"{one_line(where[0])}{more}"
 
 
 def _submission(student: str, exercise: str, path: Path, source: Source) -> Submission:

@@ -1,5 +1,6 @@
 """Finding what students handed in."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -58,10 +59,10 @@ def test_a_misspelt_file_gets_a_guess(course: Course, hand_in: HandIn) -> None:
         find_submissions([hand_in("seedin.py")], course)
 
 
-@pytest.mark.parametrize("name", ["race.txt", "race", "race.ipynb", "race.PY"])
+@pytest.mark.parametrize("name", ["race.txt", "race", "race.ipynb.txt", "race.PY"])
 def test_a_file_of_another_kind_is_refused(course: Course, hand_in: HandIn, name: str) -> None:
     """Only what can be graded is taken, and the message says what that is."""
-    with pytest.raises(UsageError, match=r"must end in \.py"):
+    with pytest.raises(UsageError, match=r"must end in \.py, \.ipynb"):
         find_submissions([hand_in(name)], course)
 
 
@@ -263,3 +264,71 @@ def test_a_students_name_is_printable(course: Course, hand_in: HandIn, tmp_path:
     hand_in(os.fsdecode(b"submitted/b\xff/race.py"))
     found, _ = find_submissions([tmp_path / "submitted"], course)
     assert [r"al\nice\x1b[31m", r"b\udcff"] == [submission.student for submission in found]
+
+
+# -- notebooks --------------------------------------------------------------------------------------------
+
+
+def _notebook(path: Path, code: str) -> Path:
+    cell = {"cell_type": "code", "source": f"%%exercise {path.stem}\n{code}"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
+    return path
+
+
+def test_a_notebook_is_read_as_a_file_is(course: Course, tmp_path: Path) -> None:
+    """By its own name, in a class, and under any name where the exercise is given."""
+    paths = [
+        _notebook(tmp_path / "alice" / "race.ipynb", "x = 1"),
+        _notebook(tmp_path / "submitted" / "bob" / "03_race" / "race.ipynb", "x = 1").parents[2],
+    ]
+    found, warnings = find_submissions(paths, course)
+    assert [("alice", "race"), ("bob", "race")] == _whose(found)
+    assert {"x = 1\n"} == {submission.source.partition("\n")[2] for submission in found}
+    assert () == warnings
+    carol = _notebook(tmp_path / "race.ipynb", "y = 1").rename(tmp_path / "carol.ipynb")
+    (submission,), _ = find_submissions([carol], course, "race")
+    assert ("carol", "y = 1\n") == (submission.student, submission.source.partition("\n")[2])
+
+
+def test_a_notebook_with_magics_is_a_problem_of_its_own(course: Course, tmp_path: Path) -> None:
+    """The others are read."""
+    _notebook(tmp_path / "submitted" / "alice" / "race.ipynb", "!ls")
+    _notebook(tmp_path / "submitted" / "bob" / "race.ipynb", "x = 1")
+    (alice, bob), _ = find_submissions([tmp_path / "submitted"], course)
+    assert "'!ls', is Jupyter's" in alice.problem
+    assert "" == bob.problem
+
+
+STUB = "raise NotImplementedError"
+
+
+@pytest.mark.parametrize(
+    ("file", "notebook", "taken"),
+    [
+        (STUB, STUB, "race.py"),
+        (STUB, "x = 1", "race.ipynb"),
+        ("x = 1", STUB, "race.py"),
+        ("x = 1", "x = 1", "race.py"),
+        (STUB, "!ls", "race.ipynb"),
+    ],
+)
+def test_of_file_and_notebook_the_one_worked_on_is_taken(
+    course: Course, tmp_path: Path, file: str, notebook: str, taken: str
+) -> None:
+    """A student hands in the whole folder, and the other one is in it as it was released."""
+    for folder, one, other in (("course/assignments", STUB, STUB), ("submitted/alice", file, notebook)):
+        _notebook(tmp_path / folder / "03_race" / "race.ipynb", other)
+        (tmp_path / folder / "03_race" / "race.py").write_text(one + "\n")
+    (submission,), warnings = find_submissions([tmp_path / "submitted"], course)
+    assert (taken, ()) == (submission.path.name, warnings)
+
+
+def test_where_both_were_worked_on_it_is_the_file_and_one_line_says_so(course: Course, tmp_path: Path) -> None:
+    """One for a whole class."""
+    for student in ("alice", "bob"):
+        folder = _notebook(tmp_path / "submitted" / student / "03_race" / "race.ipynb", "x = 1").parent
+        (folder / "race.py").write_text("x = 2\n")
+    found, (warning,) = find_submissions([tmp_path / "submitted"], course)
+    assert ["x = 2\n"] * 2 == [submission.source for submission in found]
+    assert "03_race (and in 1 more folders): race.py and race.ipynb are not the same work; race.py is taken" in warning
