@@ -102,6 +102,16 @@ def test_graded_is_success_whatever_the_marks(grade: Command, tmp_path: Path, te
     assert (GRADED, True) == (done.exit_code, f"{score} of 10 points" in _said(done.output)), done.output
 
 
+@pytest.mark.usefixtures("course")
+def test_a_notebook_is_graded_as_a_file_is(grade: Command, tmp_path: Path) -> None:
+    """By the cell of its exercise, without a kernel: what would stop one is in the cell before."""
+    cells = [{"cell_type": "code", "source": text} for text in ("1 / 0", f"%%exercise tiny\n{ONLY_21}")]
+    file = tmp_path / "tiny.ipynb"
+    file.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
+    done = grade(file)
+    assert (GRADED, True) == (done.exit_code, "4 of 10 points" in _said(done.output)), done.output
+
+
 @pytest.mark.parametrize(
     ("percent", "status"), [("39", GRADED), ("40", GRADED), ("40.1", BELOW_MARK), ("100", BELOW_MARK), ("0", GRADED)]
 )
