@@ -81,7 +81,7 @@ class ZygoteSandbox:
         """
         with contextlib.ExitStack() as stack:
             place, code, scratch = self._folders(stack)
-            running = RunningCall(call, observer, scratch, stack)
+            running = RunningCall(call, observer, scratch, stack, *self._watched(scratch))
             message = {
                 "do": "start",
                 "limits": msgspec.to_builtins(call.limits),
@@ -128,6 +128,14 @@ class ZygoteSandbox:
                     f"the sandbox's unprivileged user may not enter {closed[-1]}: set TMPDIR to another folder"
                 )
         return str(place), str(place / "submission"), str(place / "scratch")
+
+    def _watched(self, scratch: str) -> tuple[tuple[Path, ...], int]:
+        """Folders where only a look now and then keeps the files of a call within its limit, and whose they are."""
+        if self.isolation is not Isolation.LANDLOCK:
+            return (), 0
+        if (user := self._user()) is not None:
+            return (Path(scratch), Path("/dev/shm")), user
+        return (Path(scratch),), os.geteuid()  # in /dev/shm there may be more of this user's than the call's
 
     def _user(self) -> int | None:
         """The user that calls run as, where that is one for the sandbox alone and its files can be seen here."""

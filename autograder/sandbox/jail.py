@@ -45,6 +45,8 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 _OUR_PROCESSES = 8
 #: The version of Landlock from which on signals stay inside.
 _SCOPED_SIGNALS = 6
+#: What this user may start beside a call, where both count as the same user's.
+_ROOM = 500
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -105,10 +107,12 @@ def furnish(isolation: Isolation, limits: Limits, user: int | None) -> None:
 def confine(isolation: Isolation, limits: Limits, user: int | None, code: str, scratch: str) -> None:
     """What a runner does to itself, after which the student's code may run. There is no way back."""
     _limit(limits)
+    # Only for what is too quick for the watcher, which counts what the call does: the system counts by users.
+    most = limits.processes + _OUR_PROCESSES
     if isolation is Isolation.NAMESPACES or user is not None:
-        # Only for what is too quick for the watcher, which counts what the call does. Elsewhere it would count all
-        # that this user runs on the machine.
-        _at_most(resource.RLIMIT_NPROC, limits.processes + _OUR_PROCESSES)
+        _at_most(resource.RLIMIT_NPROC, most)
+    elif sys.platform == "linux":
+        _at_most(resource.RLIMIT_NPROC, most + _tasks_of_this_user() + _ROOM)
     if isolation is Isolation.PROCESS:
         return
     if user is not None:
@@ -148,6 +152,16 @@ def _limit(limits: Limits) -> None:
         # Where memory runs out nevertheless, the kernel shall end the call and nothing else.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _tasks_of_this_user() -> int:
+    """Processes and threads that this user runs on the machine now."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*/task"):
+        with contextlib.suppress(OSError):
+            status = folder.stat()
+            total += status.st_nlink - 2 if status.st_uid == os.getuid() else 0  # a folder for each thread
+    return total
 
 
 def _address_space() -> int:

@@ -27,7 +27,7 @@ LAST_WORD_SECONDS = 10.0
 #: Messages that may wait to be read: the module is there, the call has returned, its answer.
 MOST_WAITING = 3
 _MIB = 1024  # KiB
-_LOOKS_PER_SHARED = 16
+_LOOKS_PER_LONG_LOOK = 16
 _NO_QUESTION = "The process sent an answer that it was not asked for."
 
 
@@ -61,8 +61,19 @@ class _Over(Exception):  # noqa: N818 - ends the watch, is no error
 class RunningCall:
     """A call while it runs: one loop over all that can be heard from it, and a look at its processes between."""
 
-    def __init__(self, call: Call, observer: Observer | None, scratch: str, stack: contextlib.ExitStack) -> None:
+    def __init__(
+        self,
+        call: Call,
+        observer: Observer | None,
+        scratch: str,
+        stack: contextlib.ExitStack,
+        watched: tuple[Path, ...] = (),
+        owner: int = 0,
+    ) -> None:
+        """``watched`` are the folders in which no file system of its own holds the files of ``owner`` to a size."""
         self._call = call
+        self._watched = watched
+        self._owner = owner
         self._arguments = wire.encode([list(call.arguments), call.named])
         self._limits: Limits = call.limits
         self._observer = observer
@@ -263,9 +274,10 @@ class RunningCall:
         if sum(len(process.threads) for process in processes) > self._limits.processes:
             most = f"the {self._limits.processes} processes and threads that it may"
             raise _Over(Ending.CRASHED, f"It started more than {most}.")
-        if self._looks % _LOOKS_PER_SHARED == 0:
+        if self._looks % _LOOKS_PER_LONG_LOOK == 0:
             # Costs more than the rest. Of several processes mostly one and the same, and so not added up.
             self._shared = max((procfs.shared_kib(process.pid) for process in processes), default=0)
+            self._keep_files()
         self._looks += 1
         memory = self._shared + sum(process.memory_kib for process in processes)
         if memory > self._limits.memory_mb * _MIB:
@@ -275,6 +287,11 @@ class RunningCall:
             raise _Over(
                 Ending.TIMEOUT, f"It used more than the {self._limits.cpu_seconds:g} s of CPU time that it may."
             )
+
+    def _keep_files(self) -> None:
+        most = len(self._watched) * self._limits.files_mb * _MIB
+        if remains.used_kib(self._watched, self._owner, most) > most:
+            raise _Over(Ending.CRASHED, f"It wrote more than the {self._limits.files_mb} MiB of files that it may.")
 
     def _read_channel(self) -> None:
         while True:

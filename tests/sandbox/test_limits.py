@@ -92,6 +92,7 @@ def test_where_memory_runs_out_the_call_goes_first(run: Run) -> None:
     assert "1000" == outcome.value
 
 
+@pytest.mark.usefixtures("strong")
 def test_the_number_of_processes_is_limited(run: Run) -> None:
     """A fork bomb neither goes on nor reaches the machine: forks fail, or the call is ended."""
     outcome = run(

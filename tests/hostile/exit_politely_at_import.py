@@ -1,0 +1,5 @@
+"""Ends the program politely at import, with success."""
+
+import sys
+
+sys.exit(0)

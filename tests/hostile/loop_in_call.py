@@ -1,0 +1,6 @@
+"""Never comes to the end of its call."""
+
+
+def double(n):
+    while True:
+        pass
