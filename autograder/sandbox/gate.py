@@ -18,6 +18,7 @@ decides by numbers alone, never by memory that may change after it was looked at
 
 import errno
 import fcntl
+import functools
 import platform
 import socket
 import struct
@@ -169,6 +170,12 @@ def try_out() -> None:
     kernel.seccomp(_code([(_RETURN, 0, 0, _Action.ALLOW)]), listen=False)
 
 
+def prepare(isolation: Isolation) -> None:
+    """Put the gate's program together beforehand, for all processes that will be forked from this one."""
+    for heard in (True, False):
+        _program(isolation, heard)
+
+
 def next_announcement(listener: int) -> Announcement:
     """The next announcement; to be answered by :func:`go_on` or :func:`give_loopback_socket`.
 
@@ -215,6 +222,7 @@ _OF_ITSELF: list[Instruction] = [
 ]
 
 
+@functools.cache
 def _program(isolation: Isolation, heard: bool) -> bytes:
     announce = _Action.ANNOUNCE if heard else _Action.ALLOW
     internet: int = _Action.ALLOW

@@ -67,6 +67,8 @@ def enter(isolation: Isolation) -> None:
         if kernel.landlock_version() < _SCOPED_SIGNALS and os.geteuid() != 0:
             raise OSError(errno.ENOTSUP, "before Linux 6.12 a submission could send signals to all that this user runs")
         _check_readable_by_others()
+    if isolation.holds_strangers:
+        gate.prepare(isolation)
 
 
 def try_out(isolation: Isolation) -> None:

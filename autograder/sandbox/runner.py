@@ -14,11 +14,12 @@ import socket
 import sys
 import traceback
 import types
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from autograder.records import Limits
-from autograder.sandbox import gate, jail, kernel, wire
+from autograder.sandbox import gate, jail, kernel, procfs, wire
 from autograder.sandbox.levels import Isolation
 
 MESSAGE_LIMIT = 4000
@@ -122,7 +123,7 @@ def _reseed() -> None:
         numpy_random.seed()
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
-        torch.seed()
+        torch.default_generator.seed()  # torch.seed() asks after accelerators, too, which costs milliseconds
 
 
 def _next_frame(channel: socket.socket, frames: wire.FrameReader) -> bytes:
@@ -210,14 +211,8 @@ def kill_descendants(root: int) -> None:
     """Kill everything below ``root``, again and again until nothing is left: for levels without a pid namespace."""
     import psutil
 
-    while True:
-        try:
-            below = psutil.Process(root).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return
-        alive = [process for process in below if _still_runs(process)]
-        if not alive:
-            return
+    # The quick look may miss one while others come and go, so it never has the last word.
+    while alive := _alive(procfs.snapshot(root).processes) or _alive(_below(root)):
         for verb in ("suspend", "kill"):  # stopped first, so that none can fork while the others die
             for process in alive:
                 with contextlib.suppress(psutil.Error):
@@ -225,10 +220,23 @@ def kill_descendants(root: int) -> None:
         psutil.wait_procs(alive, timeout=0.1)
 
 
-def _still_runs(process: Any) -> bool:
+def _below(root: int) -> list[int]:
     import psutil
 
     try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return [process.pid for process in psutil.Process(root).children(recursive=True)]
     except psutil.NoSuchProcess:
-        return False
+        return []
+
+
+def _alive(pids: Iterable[int]) -> list[Any]:
+    """Those that run still; psutil knows a process by its start too, so that nobody else's is ever hit."""
+    import psutil
+
+    found = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
