@@ -15,6 +15,7 @@ from autograder.errors import SandboxError
 from autograder.records import Limits
 from autograder.sandbox import gate, procfs, remains, turns, wire
 from autograder.sandbox.call import Call, Ending, Observer, Outcome
+from autograder.sandbox.keeping import Keeper, Over
 
 #: How often a running call is looked at, in seconds.
 TICK = 0.003
@@ -26,8 +27,6 @@ IMPORT_SECONDS = 10.0
 LAST_WORD_SECONDS = 10.0
 #: Messages that may wait to be read: the module is there, the call has returned, its answer.
 MOST_WAITING = 3
-_MIB = 1024  # KiB
-_LOOKS_PER_LONG_LOOK = 16
 _NO_QUESTION = "The process sent an answer that it was not asked for."
 
 
@@ -49,15 +48,6 @@ class _Text:
         return f"{text}\n[{self.dropped:,} more bytes dropped]" if self.dropped else text
 
 
-class _Over(Exception):  # noqa: N818 - ends the watch, is no error
-    """The call has ended, and how."""
-
-    def __init__(self, ending: Ending, message: str = "") -> None:
-        self.ending = ending
-        self.message = message
-        super().__init__(message)
-
-
 class RunningCall:
     """A call while it runs: one loop over all that can be heard from it, and a look at its processes between."""
 
@@ -70,10 +60,7 @@ class RunningCall:
         watched: tuple[Path, ...] = (),
         owner: int = 0,
     ) -> None:
-        """``watched`` are the folders in which no file system of its own holds the files of ``owner`` to a size."""
         self._call = call
-        self._watched = watched
-        self._owner = owner
         self._arguments = wire.encode([list(call.arguments), call.named])
         self._limits: Limits = call.limits
         self._observer = observer
@@ -92,8 +79,7 @@ class RunningCall:
         self._at_return: procfs.Snapshot | None = None
         self._exited_late: set[int] = set()
         self._loopback = 0
-        self._looks = 0
-        self._shared = 0
+        self._keeper = Keeper(call.limits, watched, owner)
         self._segments_before: frozenset[str] = frozenset()
 
     def their_descriptors(self) -> list[int]:
@@ -129,7 +115,7 @@ class RunningCall:
         try:
             with turns.fine_turns():
                 self._protocol()
-        except _Over as over:
+        except Over as over:
             self._outcome.ending = over.ending
             self._outcome.message = over.message
         except wire.WireError as error:
@@ -220,15 +206,15 @@ class RunningCall:
         while not self._inbox:
             now = time.monotonic()
             if now >= deadline:
-                raise _Over(Ending.TIMEOUT, f"{late} {seconds:.3g} s".capitalize() + ".")
+                raise Over(Ending.TIMEOUT, f"{late} {seconds:.3g} s".capitalize() + ".")
             self._turn(min(TICK, deadline - now))
             if not self._inbox and self._status:
                 self._read_channel()  # what it sent before it died still counts
                 if not self._inbox:
-                    raise _Over(Ending.CRASHED, self._death())
+                    raise Over(Ending.CRASHED, self._death())
         message = self._inbox.popleft()
         if expected and message.get("kind") != expected:
-            raise _Over(Ending.CRASHED, _NO_QUESTION)
+            raise Over(Ending.CRASHED, _NO_QUESTION)
         return message
 
     def _turn(self, seconds: float) -> None:
@@ -248,7 +234,7 @@ class RunningCall:
 
     def _look(self) -> None:
         snapshot = procfs.snapshot(self._warden)
-        self._keep_limits(snapshot)
+        self._keeper.look(snapshot)
         if self._observer is not None:
             self._observer.tick(snapshot)
 
@@ -268,30 +254,6 @@ class RunningCall:
             self._look()
         with contextlib.suppress(OSError):
             gate.go_on(self._gate, announcement)
-
-    def _keep_limits(self, snapshot: procfs.Snapshot) -> None:
-        processes = snapshot.processes.values()
-        if sum(len(process.threads) for process in processes) > self._limits.processes:
-            most = f"the {self._limits.processes} processes and threads that it may"
-            raise _Over(Ending.CRASHED, f"It started more than {most}.")
-        if self._looks % _LOOKS_PER_LONG_LOOK == 0:
-            # Costs more than the rest. Of several processes mostly one and the same, and so not added up.
-            self._shared = max((procfs.shared_kib(process.pid) for process in processes), default=0)
-            self._keep_files()
-        self._looks += 1
-        memory = self._shared + sum(process.memory_kib for process in processes)
-        if memory > self._limits.memory_mb * _MIB:
-            raise _Over(Ending.CRASHED, f"It used more memory than the {self._limits.memory_mb} MiB that it may.")
-        run = sum(thread.run for process in processes for thread in process.threads.values())
-        if run > self._limits.cpu_seconds * 1e9:
-            raise _Over(
-                Ending.TIMEOUT, f"It used more than the {self._limits.cpu_seconds:g} s of CPU time that it may."
-            )
-
-    def _keep_files(self) -> None:
-        most = len(self._watched) * self._limits.files_mb * _MIB
-        if remains.used_kib(self._watched, self._owner, most) > most:
-            raise _Over(Ending.CRASHED, f"It wrote more than the {self._limits.files_mb} MiB of files that it may.")
 
     def _read_channel(self) -> None:
         while True:
@@ -313,7 +275,7 @@ class RunningCall:
             if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
                 raise wire.WireError("a message of an unknown kind")
             if len(self._inbox) == MOST_WAITING:  # else who sends without end is listened to without end
-                raise _Over(Ending.CRASHED, _NO_QUESTION)
+                raise Over(Ending.CRASHED, _NO_QUESTION)
             self._inbox.append(message)
 
     def _read_pipe(self, name: str) -> None:
@@ -348,12 +310,12 @@ class RunningCall:
             return f"The process was killed by signal {text[1:]} before it answered."
         return f"The process ended with exit status {text} before it answered." if text else ""
 
-    def _ended(self) -> _Over:
+    def _ended(self) -> Over:
         """How the process ended before the call, which the warden says a moment later."""
         deadline = time.monotonic() + 2.0
         while not self._status and time.monotonic() < deadline:
             self._turn(0.01)
-        return _Over(Ending.CRASHED, self._death() or "The process ended before the call.")
+        return Over(Ending.CRASHED, self._death() or "The process ended before the call.")
 
     def _finish_early(self, message: dict[str, Any]) -> bool:
         kinds = {"import_failed": Ending.IMPORT_FAILED, "missing": Ending.MISSING}
@@ -361,7 +323,7 @@ class RunningCall:
         if kind == "ready":
             return False
         if kind not in kinds:
-            raise _Over(Ending.CRASHED, _NO_QUESTION)
+            raise Over(Ending.CRASHED, _NO_QUESTION)
         self._describe(kinds[kind], message)
         return True
 
@@ -384,16 +346,16 @@ class RunningCall:
         self._send({"kind": "stays", "word": word})
         try:
             message = self._next(time.monotonic(), LAST_WORD_SECONDS, "", expected="stays")
-        except _Over as over:
-            raise _Over(Ending.CRASHED, over.message if over.ending is Ending.CRASHED else _NO_QUESTION) from None
+        except Over as over:
+            raise Over(Ending.CRASHED, over.message if over.ending is Ending.CRASHED else _NO_QUESTION) from None
         if message.get("word") != word:
-            raise _Over(Ending.CRASHED, _NO_QUESTION)
+            raise Over(Ending.CRASHED, _NO_QUESTION)
 
     def _take(self, message: dict[str, Any]) -> None:
         kinds = {"value": Ending.VALUE, "raised": Ending.RAISED, "unsendable": Ending.UNSENDABLE}
         kind = message["kind"]
         if kind not in kinds:
-            raise _Over(Ending.CRASHED, _NO_QUESTION)
+            raise Over(Ending.CRASHED, _NO_QUESTION)
         self._describe(kinds[kind], message)
         self._outcome.value = message.get("value")
 
@@ -416,9 +378,7 @@ class RunningCall:
             now = procfs.snapshot(self._warden)
             process = now.processes.get(caller)
             if process is None or not process.alive:
-                raise _Over(
-                    Ending.CRASHED, "The process ended when it had answered, before what it left could be seen."
-                )
+                raise Over(Ending.CRASHED, "The process ended when it had answered, before what it left could be seen.")
             extra = len(process.threads) - threads_before
             there = [now.processes[pid] for pid in self._outcome.surviving if pid in now.processes]
             settled = extra <= 0 and all(procfs.command_line(one.pid) for one in there if one.alive and procfs.LINUX)
