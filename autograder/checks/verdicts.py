@@ -12,6 +12,9 @@ from autograder.errors import (
 )
 from autograder.records import CheckInfo, Outcome, Verdict
 
+#: Kept of a message: a check may put into it what a submission returned, and that may be anything.
+MESSAGE_LIMIT = 8_000
+
 Figures = dict[str, bool | int | float | str | list[float]]
 
 
@@ -20,6 +23,8 @@ def judge(
 ) -> Verdict:
     """The verdict on ``check`` when it ended with ``error``, or without one."""
     outcome, message = _outcome(error, module_file)
+    if len(message) > MESSAGE_LIMIT:
+        message = f"{message[:MESSAGE_LIMIT]}\n[{len(message) - MESSAGE_LIMIT:,} more characters]"
     return Verdict(
         name=check.name,
         title=check.title,

@@ -15,6 +15,7 @@ import psutil
 
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 _PROC = "/proc"
+_SHARED = "/dev/shm/"
 LINUX = sys.platform == "linux"
 
 
@@ -112,6 +113,15 @@ def shared_kib(pid: int) -> int:
             return int(stream.read().partition(b"\nRssShmem:")[2].split(maxsplit=1)[0])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def mapped_segments(pid: int) -> set[str]:
+    """Names in /dev/shm that a process has mapped, as far as it may be asked (Linux)."""
+    try:
+        with open(f"{_PROC}/{pid}/maps", encoding="utf-8", errors="replace") as stream:
+            return {line.rstrip("\n").partition(_SHARED)[2] for line in stream if _SHARED in line}
+    except OSError:
+        return set()
 
 
 def loopback_bytes(pid: int) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from autograder.sandbox import procfs
@@ -25,6 +26,17 @@ def segments(caller: int, scratch: str) -> frozenset[str]:
     shared = owner == os.geteuid() and folder.stat().st_dev == Path("/dev/shm").stat().st_dev
     # Beside other programs of the same user, only what Python's libraries name can be told to be the call's.
     return frozenset(name for name in _names(folder, owner) if not shared or name.startswith(_SEGMENTS))
+
+
+def in_use_elsewhere(names: frozenset[str], ours: Collection[int]) -> frozenset[str]:
+    """Those of the segments ``names`` that a process which is none of ``ours`` has mapped: they are another program's."""
+    found: set[str] = set()
+    if not (names and procfs.LINUX):
+        return frozenset()
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):  # noqa: PTH208 - no need for paths
+        if pid not in ours:
+            found |= names & procfs.mapped_segments(pid)
+    return frozenset(found)
 
 
 def temporary_files(caller: int, scratch: str) -> frozenset[str]:

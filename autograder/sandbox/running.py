@@ -387,7 +387,8 @@ class RunningCall:
             self._turn(0.01)
         self._outcome.surviving |= self._exited_late - {caller}
         self._outcome.surviving_threads = max(0, extra)
-        self._outcome.segments = tuple(sorted(self._segments() - self._segments_before))
+        made = self._segments() - self._segments_before
+        self._outcome.segments = tuple(sorted(made - remains.in_use_elsewhere(made, now.processes)))
         self._outcome.files = tuple(sorted(remains.temporary_files(caller, self._scratch)))
 
     def _segments(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection
+from multiprocessing import shared_memory
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_who_cleans_up_is_clean(run: Run) -> None:
         """
     )
     assert (0, (), ()) == (outcome.surviving_threads, outcome.files, outcome.segments)
+
+
+def test_semaphores_of_other_programs_are_left_alone(run: Run, recorder: Recorder) -> None:
+    """Also where another program of the same user names its segments as Python's libraries do: it has them mapped."""
+    others: list[shared_memory.SharedMemory] = []
+    recorder.started = lambda *_: others.append(shared_memory.SharedMemory(create=True, size=10))
+    try:
+        outcome = run("def f(): return 1", observer=recorder)
+        assert () == outcome.segments
+        assert Path("/dev/shm", others[0].name).exists()
+    finally:
+        for other in others:
+            other.close()
+            other.unlink()
 
 
 def test_segments_of_other_programs_are_left_alone(run: Run, recorder: Recorder) -> None:
