@@ -447,6 +447,20 @@ def test_timelines_of_a_class_are_for_those_who_ask(grade: Command, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("course")
+def test_a_line_that_was_cut_off_costs_no_other(grade: Command, tmp_path: Path) -> None:
+    """A run that was stopped while it wrote: what the next run finds is not lost with the half of a line."""
+    submitted = _hand_in(tmp_path, alice=ONLY_21)
+    course = Course.find(tmp_path)
+    (task,) = make_tasks(find_submissions([submitted], course)[0], course)
+    grade(submitted, "--json", "result.json")
+    (result,) = json_report.decode((tmp_path / "result.json").read_bytes()).results
+    path = tmp_path / "journal"
+    path.write_bytes(b'["abc", {"student": "bo')
+    Journal(path).add(task, result)
+    assert result == Journal(path).find(task)
+
+
+@pytest.mark.usefixtures("course")
 def test_check_tells_an_unknown_name(run: Command) -> None:
     """A name that is neither an exercise nor a path gets one line with what there is."""
     done = run("check", "tinny")

@@ -51,10 +51,12 @@ class Journal:
         self._timelines = timelines
         self._known: dict[str, Result] = {}
         try:
-            lines = path.read_bytes().splitlines()
+            text = path.read_bytes()
         except OSError:
-            lines = []
-        for line in lines:
+            text = b""
+        #: A line that was cut off when a run was stopped: the next one begins anew.
+        self._torn = bool(text) and not text.endswith(b"\n")
+        for line in text.splitlines():
             try:
                 key, result = msgspec.json.decode(line, type=tuple[str, Result])
             except msgspec.MsgspecError:
@@ -69,7 +71,8 @@ class Journal:
         """Keep ``result``."""
         line = msgspec.json.encode((self._key(task), result))
         with self._path.open("ab") as stream:
-            stream.write(line + b"\n")
+            stream.write((b"\n" if self._torn else b"") + line + b"\n")
+        self._torn = False
 
     def remove(self) -> None:
         """The run is complete: the journal has done its work."""
