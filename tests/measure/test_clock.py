@@ -215,8 +215,9 @@ def test_one_core_is_enough_to_see_a_split() -> None:
             assert Ending.VALUE is outcome.ending, outcome.message
             return watch.clock.corrected_seconds
 
-        rounds = [{name: shown(name) for name in ("serial", "even", "turns")} for _ in range(3)]
+        rounds = [{name: shown(name) for name in ("serial", "even", "turns")} for _ in range(5)]
     even = median(times["even"] / times["serial"] for times in rounds)
     turns = median(times["turns"] / times["serial"] for times in rounds)
-    assert 0.4 < even < 0.65, f"even halves are half, and this is {even:.2f}"
-    assert 0.85 < turns < 1.2, f"turns are the whole, and this is {turns:.2f}"
+    # Told apart on any machine: beside a dozen busy processes the CPU time itself differs by as much as this.
+    assert 0.35 < even < 0.75, f"even halves are half, and this is {even:.2f}"
+    assert 0.8 < turns < 1.3, f"turns are the whole, and this is {turns:.2f}"
