@@ -90,6 +90,7 @@ class _Seen:
     group: int
     identity: Identity | None
     threads: int = 0
+    stack: int = 0
 
 
 @dataclass(slots=True)
@@ -148,6 +149,7 @@ class Watch:
                 elif ours is not None and seen.identity.command in ((), ours.command):
                     # A process that was only forked may still become another program.
                     seen.identity = Identity(seen.identity.pid, command_line(process.pid) or seen.identity.command)
+            seen.stack = process.stack or seen.stack  # a zombie has none any more
             seen.threads = max(seen.threads, len(process.threads))
         if self._caller in snapshot.processes:
             extra = len(snapshot.processes[self._caller].threads) - self._baseline_threads
@@ -206,6 +208,9 @@ class Watch:
         return {pid for pid in self._seen if self._is_helper(pid)}
 
     def _start_method(self, pid: int) -> StartMethod:
+        # A process can write what it likes over its command line, but its stack stays where it was started.
+        if self._seen[pid].stack == self._seen[self._caller].stack:
+            return StartMethod.FORK
         command = " ".join(self._command(pid))
         if _FORK_SERVER in command:
             return StartMethod.FORKSERVER

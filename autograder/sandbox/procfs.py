@@ -45,6 +45,9 @@ class ProcessState:
     memory_kib: int
     #: By thread id.
     threads: dict[int, Counters] = field(default_factory=dict)
+    #: Where its stack begins: at a random place for each program that is started, at the parent's in a fork. 0 where
+    #: that cannot be known.
+    stack: int = 0
 
     @property
     def alive(self) -> bool:
@@ -167,7 +170,7 @@ def _linux_process(pid: int) -> ProcessState | None:
     except OSError:
         return None
     own = (int(pages[1]) - int(pages[2])) * _PAGE_KIB if len(pages) > 2 else 0
-    return ProcessState(pid, int(fields[1]), int(fields[2]), fields[0].decode(), own)
+    return ProcessState(pid, int(fields[1]), int(fields[2]), fields[0].decode(), own, stack=int(fields[25]))
 
 
 def _threads(pid: int) -> list[int]:

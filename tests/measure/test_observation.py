@@ -27,6 +27,20 @@ def pool(method, workers):
     with ProcessPoolExecutor(workers, mp_context=context) as executor:
         return sorted(set(executor.map(who, range(4 * workers))))
 
+def pose():
+    import ctypes
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        fields = open("/proc/self/stat").read().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        text = b"python\\0-c\\0from multiprocessing.spawn import spawn_main; spawn_main()\\0"[: end - start]
+        ctypes.memmove(start, text, len(text))
+        os.write(writer, open("/proc/self/cmdline", "rb").read(200))
+        time.sleep(0.05)
+        os._exit(0)
+    os.wait()
+    return os.read(reader, 200)
+
 def apart(count):
     """Each in a group of its own, all alive at once."""
     reader, writer = os.pipe()
@@ -118,6 +132,20 @@ def test_workers_are_seen_and_helpers_are_not(sandbox: ZygoteSandbox, method: st
     assert set() == set(seen.value) - known
     assert (2, 2) == (len(seen.processes), seen.peak_processes)
     assert not seen.leftovers
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_the_start_method_is_seen(sandbox: ZygoteSandbox, method: str) -> None:
+    """How the workers of a pool were started, and of each of them."""
+    seen = _observe(sandbox, "pool", method, 2)
+    assert {method} == {process.start_method for process in seen.processes} | {seen.start_method}
+
+
+def test_who_poses_as_spawned_was_forked(sandbox: ZygoteSandbox) -> None:
+    """A command line that a process has written over is no proof: it was never started as another program."""
+    seen = _observe(sandbox, "pose")
+    assert b"multiprocessing.spawn" in seen.value, "else nothing is shown"
+    assert "fork" == seen.start_method
 
 
 def test_groups_and_parents_are_those_seen_inside(sandbox: ZygoteSandbox) -> None:
