@@ -14,8 +14,8 @@ from autograder.measure.scaling import WORKERS, fit
 from autograder.measure.sequential import FLOOR, MOST_PAIRS, Decision, Estimate, judge
 
 Compare = Callable[[Any, Any], str | None]
-#: Runs something on a problem. The yardstick is told the start method too, and either a number of workers for a curve.
-Run = Callable[..., Observation]
+#: Runs on a problem. The yardstick is told the start method too, and either a number of workers for a curve.
+Program = Callable[..., Observation]
 
 
 class Speedup:
@@ -31,8 +31,8 @@ class Speedup:
         self,
         *,
         case: Callable[[random.Random], Any],
-        student: Run,
-        yardstick: Run,
+        student: Program,
+        yardstick: Program,
         needed: float,
         workers: int | None = None,
         compare: Compare | None = None,
@@ -78,7 +78,7 @@ class Speedup:
                 break
         self._decide(estimate, theirs.corrected, needed)
 
-    def _draw_curve(self, problem: Any, student: Run, yardstick: Run) -> None:
+    def _draw_curve(self, problem: Any, student: Program, yardstick: Program) -> None:
         theirs = {workers: student(problem, workers) for workers in WORKERS}
         method = theirs[WORKERS[-1]].start_method
         ours = {workers: yardstick(problem, method, workers) for workers in WORKERS}
@@ -142,7 +142,7 @@ class Speedup:
             )
 
 
-def _measure(yardstick: Run, problem: Any, method: StartMethod) -> Observation:
+def _measure(yardstick: Program, problem: Any, method: StartMethod) -> Observation:
     """The yardstick's run. It is ours: where it fails, no student has."""
     try:
         ours = yardstick(problem, method)

@@ -24,10 +24,8 @@ ended it.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from operator import attrgetter
 
 from autograder.sandbox import Counters, Snapshot
 
@@ -49,7 +47,6 @@ class _Booking:
     delay: float
     turns: int
     waits: int
-    in_vain: bool = False
 
     @property
     def taken(self) -> float:
@@ -101,40 +98,42 @@ class CorrectedClock:
 
     @property
     def corrected_seconds(self) -> float:
-        """What the clock shows with every thread on a core of its own: its lower reading.
-
-        No core of its own makes a thread quicker than its own CPU time: this bounds what idle threads that are made to wait
-        beside it could feign.
-        """
-        return self._reading(attrgetter("delay"))
+        """What the clock shows with every thread on a core of its own: its lower reading."""
+        return self.readings()[0]
 
     @property
     def corrected_at_most(self) -> float:
         """Its upper reading."""
-        return self._reading(attrgetter("taken"))
+        return self.readings()[1]
 
-    def _reading(self, lost: Callable[[_Booking], float]) -> float:
+    def readings(self) -> tuple[float, float]:
+        """The lower and the upper reading.
+
+        No core of its own makes a thread quicker than its own CPU time: this bounds what idle threads that are made to wait
+        beside it could feign.
+        """
         lengths = [end - begin for begin, end in pairwise(self._edges)]
         runnable = [0.0] * len(lengths)
         weights = [0.0] * len(lengths)
-        shares = [0.0] * len(lengths)
+        shares = [0.0] * len(lengths), [0.0] * len(lengths)
         longest = 0.0
         for thread, bookings in self._bookings.items():
-            _find_in_vain(bookings)
             run = self._run(thread)
             longest = max(longest, run)
-            late = sum(lost(booking) for booking in bookings if not booking.in_vain)
-            share = run / (run + late) if run + late > 0 else 0.0
+            lower, upper = (run / (run + late) if run + late > 0 else 0.0 for late in _late(bookings))
             for interval, seconds in self._spread(bookings, lengths).items():
+                weight = seconds * run
                 runnable[interval] += seconds
-                weights[interval] += seconds * run
-                shares[interval] += seconds * run * share
-        total = 0.0
-        for length, busy, weight, share in zip(lengths, runnable, weights, shares, strict=True):
+                weights[interval] += weight
+                shares[0][interval] += weight * lower
+                shares[1][interval] += weight * upper
+        totals = [0.0, 0.0]
+        for interval, (length, weight) in enumerate(zip(lengths, weights, strict=True)):
             # More than one thread can be runnable at once: no more than the interval itself can be shortened.
-            busy = min(length, busy)
-            total += length - busy + (busy * share / weight if weight > 0 else 0.0)
-        return max(longest, total)
+            busy = min(length, runnable[interval])
+            for reading, share in enumerate(shares):
+                totals[reading] += length - busy + (busy * share[interval] / weight if weight > 0 else 0.0)
+        return max(longest, totals[0]), max(longest, totals[1])
 
     def _run(self, thread: _Thread) -> float:
         before = self._first.get(thread)
@@ -156,12 +155,20 @@ class CorrectedClock:
         return found
 
 
-def _find_in_vain(bookings: list[_Booking]) -> None:
-    """Mark the delays after which the thread hardly ran before it slept again."""
-    run = 0.0
+def _late(bookings: list[_Booking]) -> tuple[float, float]:
+    """The thread's delays that tell its share: all of them, and those alone in which its core was taken from it.
+
+    Left out are those after which the thread hardly ran before it slept again.
+    """
+    late = taken = run = 0.0
     for booking in reversed(bookings):
         # A run is booked when the kernel ticks, and so perhaps after the turn that it began with.
         run += booking.run
+        in_vain = False
         if booking.turns > 0:
-            booking.in_vain = run / booking.turns < _IN_VAIN
+            in_vain = run / booking.turns < _IN_VAIN
             run = 0.0
+        if not in_vain:
+            late += booking.delay
+            taken += booking.taken
+    return late, taken

@@ -171,11 +171,12 @@ class Watch:
             for pid in started
         )
         not_counted = helpers | {self._caller}
+        lower, upper = self.clock.readings()
         return Observation(
             error=error,
             wall_seconds=self.clock.wall_seconds,
-            corrected_seconds=self.clock.corrected_seconds,
-            corrected_at_most=self.clock.corrected_at_most,
+            corrected_seconds=lower,
+            corrected_at_most=upper,
             cpu_seconds=self.clock.cpu_seconds(),
             corrected=LINUX,
             caller=inner.get(self._caller, self._caller),
