@@ -34,6 +34,8 @@ INSIDE = {
     "measure/explorer.py",
     "measure/guard.py",
     "measure/interleavings.py",
+    "measure/rank.py",
+    "measure/ranks.py",
     "notebook/modules.py",
 }
 #: What is imported only where it is needed, and where that is.

@@ -1,0 +1,259 @@
+"""A gloo group of ``torch.distributed`` whose calls are told as they begin and end.
+
+This module runs inside the sandbox, beside student code. What is wrapped is the group itself, below every function of
+``torch.distributed``: no other name for one of them gets past it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch.distributed import distributed_c10d
+
+
+class Log(Protocol):
+    """Where calls are told."""
+
+    def enter(self, **call: object) -> int:
+        """A call begins; gives its number."""
+
+    def leave(self, number: int, **end: object) -> None:
+        """The call with this number has ended."""
+
+
+#: Methods of a process group: the call's name in torch.distributed, which argument it writes, which it reads.
+CALLS: dict[str, tuple[str, int | None, int | None]] = {
+    "allreduce": ("all_reduce", 0, 0),
+    "allreduce_coalesced": ("all_reduce_coalesced", 0, 0),
+    "broadcast": ("broadcast", 0, 0),
+    "reduce": ("reduce", 0, 0),
+    "allgather": ("all_gather", 0, 1),
+    "allgather_coalesced": ("all_gather_coalesced", 0, 1),
+    "_allgather_base": ("all_gather_into_tensor", 0, 1),
+    "all_gather_single": ("all_gather_into_tensor", 0, 1),
+    "allgather_into_tensor_coalesced": ("all_gather_into_tensor", 0, 1),
+    "all_gather_single_coalesced": ("all_gather_into_tensor", 0, 1),
+    "gather": ("gather", 0, 1),
+    "scatter": ("scatter", 0, 1),
+    "reduce_scatter": ("reduce_scatter", 0, 1),
+    "_reduce_scatter_base": ("reduce_scatter_tensor", 0, 1),
+    "reduce_scatter_single": ("reduce_scatter_tensor", 0, 1),
+    "reduce_scatter_tensor_coalesced": ("reduce_scatter_tensor", 0, 1),
+    "reduce_scatter_single_coalesced": ("reduce_scatter_tensor", 0, 1),
+    "alltoall": ("all_to_all", 0, 1),
+    "alltoall_base": ("all_to_all_single", 0, 1),
+    "all_to_all_single": ("all_to_all_single", 0, 1),
+    "send": ("send", None, 0),
+    "recv": ("recv", 0, None),
+    "recv_anysource": ("recv", 0, None),
+    "barrier": ("barrier", None, None),
+    "monitored_barrier": ("monitored_barrier", None, None),
+}
+#: Between two ranks only: the others need not call them.
+BETWEEN_TWO = {"send", "recv"}
+#: The tensors may differ in size from rank to rank.
+ANY_SIZE = {"all_to_all", "all_to_all_single", "barrier", "monitored_barrier"}
+
+
+def _tensors(value: object) -> Iterator[torch.Tensor]:
+    """The tensors in an argument of a collective: a tensor, or lists of them."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _copies(value: Any) -> Any:
+    """The same argument with a copy of every tensor."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    return [_copies(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor's bytes, so that what is not a number can be compared too."""
+    return tensor.detach().reshape(-1).view(torch.uint8)
+
+
+def _root(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+    """The rank that a broadcast, reduce, gather or scatter is from or to."""
+    if name not in ("broadcast", "reduce", "gather", "scatter"):
+        return None
+    for value in (kwargs.get("root"), *args[1:], kwargs.get("opts")):
+        if isinstance(value, int):
+            return value
+        if hasattr(value, "rootRank"):
+            return int(value.rootRank)
+    return 0
+
+
+def _peer(name: str, args: tuple[Any, ...]) -> int | None:
+    """The rank that a message is for or from; None where it may come from any."""
+    return args[1] if name in BETWEEN_TWO and len(args) > 2 else None  # the last one is the tag
+
+
+def _handed_over(name: str, size: int, root: int | None, rank: int, world_size: int) -> int:
+    """Bytes that a rank gives to the others in a call on `size` bytes of its own."""
+    if name == "broadcast":
+        return size if rank == root else 0
+    if name in ("reduce", "gather"):
+        return 0 if rank == root else size
+    if name.startswith(("scatter", "reduce_scatter", "all_to_all")):
+        return size * (world_size - 1) // world_size  # its own part stays
+    return size
+
+
+class Transfer(dist.Work):
+    """A call under way. What it writes appears when it is waited for: a forgotten wait shows every time.
+
+    So does a message that is changed on its way: it is told that it was not what it had been when it is waited for.
+    """
+
+    def __init__(self, work: Any, own: object, copies: object, sent: object, log: Log, number: int):
+        super().__init__()
+        self._work, self._own, self._copies, self._log, self._number = work, own, copies, log, number
+        self._sent = [(tensor, _bits(tensor).clone()) for tensor in _tensors(sent)]
+        self._guard = threading.Lock()
+
+    def _deliver(self) -> None:
+        with self._guard:
+            if self._copies is not None:
+                for own, copied in zip(_tensors(self._own), _tensors(self._copies), strict=True):
+                    own.data.copy_(copied)  # .data: gloo too writes past autograd's version counters
+                self._copies = None
+                changed = any(not torch.equal(_bits(tensor), bits) for tensor, bits in self._sent)
+                self._sent = []
+                self._log.leave(self._number, changed=changed, **self._told_at_end())
+
+    def _told_at_end(self) -> dict[str, object]:
+        return {}
+
+    def wait(self, timeout: timedelta | None = None) -> bool:
+        done = bool(self._work.wait(timeout) if timeout else self._work.wait())
+        self._deliver()
+        return done
+
+    def synchronize(self) -> None:
+        self.wait()
+
+    def is_completed(self) -> bool:
+        done = bool(self._work.is_completed())
+        if done:
+            self._deliver()
+        return done
+
+    def is_success(self) -> bool:
+        return bool(self._work.is_success())
+
+    def exception(self) -> Any:
+        return self._work.exception()
+
+    def source_rank(self) -> int:
+        return int(self._work._source_rank())
+
+    _source_rank = source_rank
+
+    def result(self) -> list[torch.Tensor]:
+        self.wait()
+        return list(_tensors(self._own))
+
+    def get_future(self) -> Any:
+        def delivered(future: Any) -> list[torch.Tensor]:
+            future.value()  # raises what the call raised
+            self._deliver()
+            return list(_tensors(self._own))
+
+        return self._work.get_future().then(delivered)
+
+
+class FromAnyRank(Transfer):
+    """A message under way from a rank that is known when it has come."""
+
+    def _told_at_end(self) -> dict[str, object]:
+        return {"peer": self.source_rank()}
+
+
+class WatchedGroup(dist.ProcessGroup):
+    """A gloo group whose calls are told to the first process. Subgroups of it are watched as well."""
+
+    log: Log
+
+    def __init__(self, store: Any, rank: int, size: int, timeout: timedelta):
+        super().__init__(rank, size)
+        gloo = dist.ProcessGroupGloo(store, rank, size, timeout)
+        self.options = gloo.options
+        # What no method below intercepts goes straight to gloo.
+        self._inner = dist.ProcessGroup(store, rank, size)
+        for group in (self._inner, self):
+            group._set_default_backend(dist.ProcessGroup.BackendType.GLOO)
+            group._register_backend(torch.device("cpu"), dist.ProcessGroup.BackendType.GLOO, gloo)
+        self._backend = gloo
+        # A message that nobody waits for may be lost with its handle, or not. Here it never is: it is told of instead.
+        self._messages: list[Transfer] = []
+
+    def getBackendName(self) -> str:  # noqa: N802 - torch's name
+        return "gloo"
+
+    def _set_sequence_number_for_group(self) -> None:
+        self._backend._set_sequence_number_for_group()
+
+    def _call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        name, writes, reads = CALLS[method]
+        given = list(_tensors(args[reads] if reads is not None and len(args) > reads else ()))
+        taken = args[writes] if writes is not None and len(args) > writes else None
+        shown = list(_tensors(taken)) if name == "scatter" or not given else given
+        root = _root(name, args, kwargs)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in given)
+        number = self.log.enter(
+            group="" if self is dist.group.WORLD else self.group_name,
+            name=name,
+            numel=sum(tensor.numel() for tensor in shown),
+            dtype=str(shown[0].dtype).removeprefix("torch.") if shown else "",
+            root=root,
+            peer=_peer(name, args),
+            tag=args[-1] if name in BETWEEN_TWO else None,
+            bytes=_handed_over(name, size, root, self.rank(), self.size()),
+        )
+        copies = _copies(taken) if taken is not None else ()
+        if taken is not None:
+            args = tuple(copies if place == writes else value for place, value in enumerate(args))
+        target = self._inner if hasattr(self._inner, method) else self._backend
+        work = getattr(target, method)(*args, **kwargs)
+        if work is None:  # monitored_barrier waits itself
+            self.log.leave(number)
+            return None
+        kind = FromAnyRank if method == "recv_anysource" else Transfer
+        transfer = kind(work, taken, copies, given if name == "send" else (), self.log, number)
+        if name in BETWEEN_TWO:
+            self._messages.append(transfer)
+        return transfer
+
+
+def join(log: Log, folder: str, rank: int, world_size: int) -> None:
+    """Make this process a rank of the default process group, and tell ``log`` of all its calls.
+
+    ``folder`` is where the ranks find each other.
+    """
+    WatchedGroup.log = log
+    distributed_c10d.ProcessGroupGloo = WatchedGroup  # so that backend "gloo" is it, for subgroups too
+    store = dist.FileStore(f"{folder}/store", world_size)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=300))
+
+
+def _watched(method: str) -> Callable[..., Any]:
+    def call(self: WatchedGroup, *args: Any, **kwargs: Any) -> Any:
+        return self._call(method, args, kwargs)
+
+    return call
+
+
+for _method in CALLS:
+    if hasattr(dist.ProcessGroup, _method) or hasattr(dist.ProcessGroupGloo, _method):
+        setattr(WatchedGroup, _method, _watched(_method))
+
+
+# -- A rank ----------------------------------------------------------------------------------------------
