@@ -5,7 +5,9 @@ This module runs inside the sandbox, beside student code. What is wrapped is the
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -22,6 +24,32 @@ class Log(Protocol):
 
     def leave(self, number: int, **end: object) -> None:
         """The call with this number has ended."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """How long a message is on its way, beyond what it takes anyhow: seconds for each, and for each byte."""
+
+    per_message: float = 0.0
+    per_byte: float = 0.0
+
+    def seconds(self, size: int) -> float:
+        """What a message of so many bytes takes."""
+        return self.per_message + size * self.per_byte
+
+
+class Wire:
+    """A rank's line to the network, over which its messages go one after another."""
+
+    def __init__(self, network: Network) -> None:
+        self._network, self._guard = network, threading.Lock()
+        self._free = 0.0
+
+    def arrival(self, size: int) -> float:
+        """Put a message on the wire; the moment of its arrival, on the monotonic clock."""
+        with self._guard:
+            self._free = max(self._free, time.monotonic()) + self._network.seconds(size)
+            return self._free
 
 
 #: Methods of a process group: the call's name in torch.distributed, which argument it writes, which it reads.
@@ -113,14 +141,16 @@ class Transfer(dist.Work):
     So does a message that is changed on its way: it is told that it was not what it had been when it is waited for.
     """
 
-    def __init__(self, work: Any, own: object, copies: object, sent: object, log: Log, number: int):
+    def __init__(self, work: Any, own: object, copies: object, sent: object, log: Log, number: int, arrival: float):
         super().__init__()
+        self._arrival = arrival
         self._work, self._own, self._copies, self._log, self._number = work, own, copies, log, number
         self._sent = [(tensor, _bits(tensor).clone()) for tensor in _tensors(sent)]
         self._guard = threading.Lock()
 
     def _deliver(self) -> None:
         with self._guard:
+            time.sleep(max(0.0, self._arrival - time.monotonic()))
             if self._copies is not None:
                 for own, copied in zip(_tensors(self._own), _tensors(self._copies), strict=True):
                     own.data.copy_(copied)  # .data: gloo too writes past autograd's version counters
@@ -141,7 +171,7 @@ class Transfer(dist.Work):
         self.wait()
 
     def is_completed(self) -> bool:
-        done = bool(self._work.is_completed())
+        done = time.monotonic() >= self._arrival and bool(self._work.is_completed())
         if done:
             self._deliver()
         return done
@@ -181,6 +211,7 @@ class WatchedGroup(dist.ProcessGroup):
     """A gloo group whose calls are told to the first process. Subgroups of it are watched as well."""
 
     log: Log
+    wire: Wire
 
     def __init__(self, store: Any, rank: int, size: int, timeout: timedelta):
         super().__init__(rank, size)
@@ -218,6 +249,7 @@ class WatchedGroup(dist.ProcessGroup):
             tag=args[-1] if name in BETWEEN_TWO else None,
             bytes=_handed_over(name, size, root, self.rank(), self.size()),
         )
+        arrival = 0.0 if name == "recv" else self.wire.arrival(size)
         copies = _copies(taken) if taken is not None else ()
         if taken is not None:
             args = tuple(copies if place == writes else value for place, value in enumerate(args))
@@ -227,18 +259,18 @@ class WatchedGroup(dist.ProcessGroup):
             self.log.leave(number)
             return None
         kind = FromAnyRank if method == "recv_anysource" else Transfer
-        transfer = kind(work, taken, copies, given if name == "send" else (), self.log, number)
+        transfer = kind(work, taken, copies, given if name == "send" else (), self.log, number, arrival)
         if name in BETWEEN_TWO:
             self._messages.append(transfer)
         return transfer
 
 
-def join(log: Log, folder: str, rank: int, world_size: int) -> None:
+def join(log: Log, folder: str, rank: int, world_size: int, network: Network) -> None:
     """Make this process a rank of the default process group, and tell ``log`` of all its calls.
 
     ``folder`` is where the ranks find each other.
     """
-    WatchedGroup.log = log
+    WatchedGroup.log, WatchedGroup.wire = log, Wire(network)
     distributed_c10d.ProcessGroupGloo = WatchedGroup  # so that backend "gloo" is it, for subgroups too
     store = dist.FileStore(f"{folder}/store", world_size)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=300))
@@ -254,6 +286,3 @@ def _watched(method: str) -> Callable[..., Any]:
 for _method in CALLS:
     if hasattr(dist.ProcessGroup, _method) or hasattr(dist.ProcessGroupGloo, _method):
         setattr(WatchedGroup, _method, _watched(_method))
-
-
-# -- A rank ----------------------------------------------------------------------------------------------

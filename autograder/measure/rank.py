@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,27 @@ class Log:
     def enter(self, **call: object) -> int:
         """Tell of a collective that begins; gives its number."""
         number = next(self._numbers)
-        self.send("enter", number, call | {"line": self._line_of_student(), "start": time.monotonic()})
+        told = {"line": self._line_of_student(), "start": time.monotonic(), "aside": _aside()}
+        self.send("enter", number, call | told)
         return number
 
     def leave(self, number: int, **end: object) -> None:
         """Tell that a collective has ended."""
         self.send("leave", number, end | {"end": time.monotonic()})
+
+    @contextlib.contextmanager
+    def work(self, name: str, seconds: float, number: int = 0) -> Iterator[None]:
+        """Tell of work that takes this rank `seconds`, whatever the machine does; waits until they are over.
+
+        Args:
+            name: What the timeline calls it.
+            seconds: What it counts for, and the least that it takes.
+            number: Tells this piece of work from others, or how much of it there was.
+        """
+        start = time.monotonic()
+        yield
+        time.sleep(max(0.0, start + seconds - time.monotonic()))
+        self.send("work", name, float(seconds), int(number), start, time.monotonic(), _aside())
 
     def student(self) -> Any:
         """The student's module."""
@@ -76,6 +91,11 @@ class Log:
         """Stay, for the others' sake, until the first process ends this one."""
         with contextlib.suppress(EOFError, OSError):
             self._line.recv_bytes()
+
+
+def _aside() -> bool:
+    """Whether this is another thread than the rank's first."""
+    return threading.current_thread() is not threading.main_thread()
 
 
 def _salted(value: object, salt: float) -> object:
@@ -105,6 +125,7 @@ def live(
     line: connection.Connection,
     task: Task,
     case: dict[str, Any],
+    network: process_groups.Network,
 ) -> None:
     """Do the task in this process, which is one of ``world_size``; tell its value, or what was raised.
 
@@ -112,12 +133,13 @@ def live(
         student_name: The student's module.
         folder: Where the ranks find each other.
         line: To the first process.
+        network: How slow the network is.
     """
     log = Log(line, student_name)
     try:
         _become_another_machine(rank, world_size)
         student = log.student()
-        process_groups.join(log, folder, rank, world_size)
+        process_groups.join(log, folder, rank, world_size, network)
         before = threading.enumerate()
         value = task(student, log, rank, world_size, **case)
         threads = [thread for thread in threading.enumerate() if thread not in before]

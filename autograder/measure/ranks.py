@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from autograder.measure import process_groups
+from autograder.measure.process_groups import Network as Network
 from autograder.measure.rank import Log as Log
 from autograder.measure.rank import Task, live
 
@@ -58,6 +59,7 @@ _CALL: dict[str, Callable[[Any], Any]] = {
     "bytes": int,
     "line": int,
     "start": float,
+    "aside": bool,
 }
 #: What it tells of its end. The peer of a message that was awaited from any rank is known only then.
 _END: dict[str, Callable[[Any], Any]] = {"end": float, "changed": bool, "peer": int}
@@ -71,6 +73,10 @@ class Rank:
         self.stage, self.stage_number = "", 0
         self.calls: list[dict[str, Any]] = []
         self.open: dict[int, dict[str, Any]] = {}
+        #: What happened, in order, in the form that `autograder.measure.replay` reads.
+        self.events: list[list[Any]] = []
+        #: Rank, name, bytes, start and end of each piece of work, for the timeline.
+        self.works: list[list[Any]] = []
         self.done: tuple[Any, ...] | None = None
         self.raised: tuple[Any, ...] | None = None
         self.died: str | None = None
@@ -89,14 +95,22 @@ class Rank:
             return False
         if kind == "stage":
             self.stage, self.stage_number = str(rest[0]), self.stage_number + 1
+            self.events.append(["stage", self.stage])
         elif kind == "enter":
             number, call = rest
             call = {key: kind(call[key]) for key, kind in _CALL.items() if call[key] is not None or kind is str}
             self.calls.append(call | {"stage": [self.stage_number, self.stage]})
             self.open[number] = self.calls[-1]
+            about = (call["name"], call["group"], call.get("peer"), call["bytes"], call["aside"])
+            self.events.append(["begin", int(number), *about])
         elif kind == "leave":
             number, end = rest
             self.open.pop(number, {}).update({key: kind(end[key]) for key, kind in _END.items() if key in end})
+            self.events.append(["end", int(number)])
+        elif kind == "work":
+            name, seconds, number, start, end, aside = rest
+            self.works.append([str(name), 0, float(start), float(end)])
+            self.events.append(["work", str(name), float(seconds), int(number), bool(aside)])
         elif kind == "done":
             self.done = tuple(rest)
         elif kind == "raised":
@@ -208,20 +222,25 @@ def _taking_part(call: dict[str, Any] | None, rank: Rank, stage: list[Any]) -> s
     return ("waits in " if waits else "") + _describe(call)
 
 
-def run_ranks(student: str, task: Task, world_size: int, case: dict[str, Any]) -> dict[str, Any]:
+def run_ranks(
+    student: str, task: Task, world_size: int, case: dict[str, Any], network: Network | None = None
+) -> dict[str, Any]:
     """Run ``task(module, log, rank, world_size, **case)`` in ``world_size`` new processes, each with the student's module.
+
+    The task tells ``log`` of its stages and of its work. A ``network`` makes messages slow.
 
     Returns:
         ``trouble`` (what went wrong, in words, or an empty text), ``values`` (one per rank), ``threads`` (names of those
-        left in the ranks), ``calls`` (per rank, a dictionary per call of the group), ``not waited for`` (per rank),
-        ``own network``, and a ``timeline`` that the grader can draw.
+        left in the ranks), ``calls`` (per rank, a dictionary per call of the group), ``events`` (per rank, for
+        ``replay``), ``not waited for`` (per rank), ``own network``, and a ``timeline`` that the grader can draw.
     """
     torch.set_num_threads(1)  # ranks forked after an operation with more threads would hang
     folder = tempfile.mkdtemp(prefix="ranks-", dir=Path.cwd())
     ranks: list[Rank] = []
     try:
         for number in range(world_size):
-            ranks.append(_start(student, number, world_size, folder, task, case))  # noqa: PERF401 - all started must be ended
+            one = _start(student, number, world_size, folder, task, case, network or Network())
+            ranks.append(one)  # at once: all that have been started must be ended
         trouble = _watch(ranks)
     finally:
         for rank in ranks:
@@ -232,6 +251,7 @@ def run_ranks(student: str, task: Task, world_size: int, case: dict[str, Any]) -
         "values": [rank.done[0] if rank.done else None for rank in ranks],
         "threads": [name for rank in ranks if rank.done for name in rank.done[1]],
         "calls": [rank.calls for rank in ranks],
+        "events": [rank.events for rank in ranks],
         "not waited for": [[_describe(call) for call in rank.open.values()] for rank in ranks],
         "own network": _has_own_network(),
         "timeline": {
@@ -240,7 +260,8 @@ def run_ranks(student: str, task: Task, world_size: int, case: dict[str, Any]) -
                 [number, call["name"], call["bytes"], call["start"], call.get("end")]
                 for number, rank in enumerate(ranks)
                 for call in rank.calls
-            ],
+            ]
+            + [[number, *work] for number, rank in enumerate(ranks) for work in rank.works],
         },
     }
 
@@ -254,7 +275,9 @@ def _has_own_network() -> bool:
     return [line.partition(":")[0].strip() for line in lines] == ["lo"]
 
 
-def _start(student: str, rank: int, world_size: int, folder: str, task: Task, case: dict[str, Any]) -> Rank:
+def _start(
+    student: str, rank: int, world_size: int, folder: str, task: Task, case: dict[str, Any], network: Network
+) -> Rank:
     ours, theirs = connection.Pipe()
     stack = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the rank
     for stream in (sys.stdout, sys.stderr):
@@ -264,7 +287,7 @@ def _start(student: str, rank: int, world_size: int, folder: str, task: Task, ca
         try:
             ours.close()
             faulthandler.register(signal.SIGUSR1, stack, all_threads=True)
-            live(student, rank, world_size, folder, theirs, task, case)
+            live(student, rank, world_size, folder, theirs, task, case, network)
         finally:
             os._exit(0)
     theirs.close()
