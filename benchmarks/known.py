@@ -1,6 +1,7 @@
 """Runs in the sandbox: programs whose efficiency is known because they are made so. For benchmarks/verdicts.py."""
 
 import multiprocessing
+import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Lock
 
@@ -8,26 +9,42 @@ from multiprocessing.synchronize import Lock
 PIECES = 40
 
 
-def run(design: str, efficiency: float, n_workers: int, steps: int) -> int:
-    """Do `steps` steps of work with `n_workers` processes that use them to `efficiency`; returns the steps asked for."""
+def run(design: str, efficiency: float, n_workers: int, steps: int) -> dict[str, float]:
+    """Do `steps` steps of work with `n_workers` processes that use them to `efficiency`.
+
+    Returns the steps asked for, and `span`: the CPU time in seconds along the longest chain of work that waits for work.
+    It is what the call would have taken on free cores of the speed that these cores had: two hyperthreads of one core that
+    both work are slower than one alone, so a program that leaves one idle is better than its steps say.
+    """
+    started = time.thread_time()
     context = multiprocessing.get_context("fork")
     lock = context.Lock()
     shares = DESIGNS[design](efficiency, n_workers, steps)
-    workers = [context.Process(target=compute, args=(lock, *share)) for share in shares]
+    cpu = context.RawArray("d", 2 * n_workers)
+    workers = [context.Process(target=compute, args=(lock, *share, cpu, rank)) for rank, share in enumerate(shares)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return steps
+    alone, locked = cpu[:n_workers], cpu[n_workers:]
+    # All want the lock after their first piece; from then on somebody holds it.
+    chain = max(map(sum, zip(alone, locked, strict=True)))
+    span = max(chain, min(alone) / PIECES + sum(locked))
+    return {"steps": steps, "span": time.thread_time() - started + span}
 
 
-def compute(lock: Lock, alone: float, locked: float) -> None:
-    """One worker: so many steps by itself, and so many with the lock held, in turn."""
+def compute(lock: Lock, alone: float, locked: float, cpu: list[float], rank: int) -> None:
+    """One worker: so many steps by itself, and so many with the lock held, in turn; notes the CPU time of both."""
+    at_lock = 0.0
     for _ in range(PIECES):
         spin(alone / PIECES)
         if locked:
             with lock:
+                before = time.thread_time()
                 spin(locked / PIECES)
+                at_lock += time.thread_time() - before
+    cpu[rank] = time.thread_time() - at_lock
+    cpu[len(cpu) // 2 + rank] = at_lock
 
 
 def spin(steps: float) -> float:

@@ -1,12 +1,13 @@
 """Counts wrong verdicts: of speedups that are known, and of everything that the repository can grade.
 
-    python benchmarks/verdicts.py speedup [--repeat 1] [--workers 2 4 8] [--cores 2 1] [--busy 0 1 2 4 -1]
+    python benchmarks/verdicts.py speedup [--designs ...] [--repeat 1] [--workers 2 4 8] [--cores 2 1] [--busy 0 1 2 4 -1]
     python benchmarks/verdicts.py gradings [NAME ...] [--repeat 20] [--busy 0 2]
 
 `speedup` judges programs of known efficiency (100 to 50% of an even split: by added work, by imbalance, by turns at a lock)
-against a threshold of 75%, on so many cores, beside so many busy processes; -1 is one that comes and goes. A verdict is wrong
-when its credit is off the true one's by more than a half; 15% from the threshold, when it is off at all. A program without a
-verdict is inconclusive: allowed between those bounds, and counted.
+against a threshold of 75%, on so many cores, beside so many busy processes; -1 is one that comes and goes. What is true is
+told by the programs: the CPU time along their longest chain of work, beside that of the even split in the same pair. A verdict
+is wrong when its credit is off the true one's by more than a half; 15% from the threshold, when it is off at all. A program
+without a verdict is inconclusive: allowed between those bounds, and counted.
 
 `gradings` grades references, stubs and wrong submissions. A verdict is wrong when a reference loses a point, a stub has full
 marks, or a wrong submission gets a point for the check that it must fail at.
@@ -31,6 +32,7 @@ from autograder.checks.asserts import CheckFailedError, InconclusiveError
 from autograder.checks.remote import RemoteModule
 from autograder.checks.speedup import Speedup
 from autograder.classroom.selfcheck import Proof, Role, proofs, prove
+from autograder.measure.observation import Observation
 from autograder.measure.sequential import ramp
 from autograder.records import Limits
 from autograder.sandbox import ZygoteSandbox
@@ -43,81 +45,101 @@ DESIGNS = ("added work", "imbalance", "lock")
 MARGIN = 1.15
 
 
-@dataclass(slots=True)
-class Row:
-    """What came of judging one efficiency."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of judging one program; `credit` is None where there was no verdict."""
 
-    credits: list[float] = field(default_factory=list)
-    measured: list[float] = field(default_factory=list)
-    pairs: list[int] = field(default_factory=list)
-    inconclusive: int = 0
-    wrong: int = 0
+    true: float
+    measured: float
+    pairs: int
+    credit: float | None
+
+    @property
+    def far(self) -> bool:
+        """Whether its efficiency is so far from the threshold that every verdict must be right."""
+        return not 1 / MARGIN < self.true / THRESHOLD < MARGIN
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the verdict is one that must not be."""
+        if self.credit is None:
+            return self.far
+        return abs(self.credit - ramp(self.true, THRESHOLD)) > (0.0 if self.far else 0.5)
 
 
 def speedup(options: argparse.Namespace) -> None:
     """Judge programs of known efficiency."""
+    print(f"{machine()}; {options.repeat} x {options.workers} workers; credit from 75% down to 67.5%")
     print(
-        f"{machine()}; {options.repeat} x {', '.join(DESIGNS)} x {options.workers} workers; credit from 75% down to 67.5%"
+        f"{'design':<12}{'cores':>5}{'busy':>6}{'efficiency':>12}{'verdicts':>10}{'wrong':>7}{'open':>6}{'credit':>8}",
+        end="",
     )
-    print(f"{'cores':>5}{'busy':>6}{'efficiency':>12}{'verdicts':>10}{'wrong':>7}{'open':>6}{'credit':>8}", end="")
-    print(f"{'measured':>18}{'pairs':>7}{'seconds':>9}")
-    everything: dict[bool, Counter[str]] = defaultdict(Counter)
+    print(f"{'true':>18}{'measured / true':>18}{'pairs':>7}{'seconds':>9}")
+    everything: dict[str, list[Judged]] = defaultdict(list)
     ours = os.sched_getaffinity(0)
     for cores, neighbours in itertools.product(options.cores, options.busy):
         os.sched_setaffinity(0, sorted(ours)[:cores])
         with busy(neighbours), ZygoteSandbox() as sandbox:
-            for efficiency in EFFICIENCIES:
-                row, started = Row(), time.monotonic()
-                for design, workers, turn in itertools.product(DESIGNS, options.workers, range(options.repeat)):
-                    judge(sandbox, row, design, efficiency, workers, turn)
-                show(row, efficiency, cores, neighbours, time.monotonic() - started)
-                far = not 1 / MARGIN < efficiency / THRESHOLD < MARGIN
-                everything[far].update(verdicts=len(row.credits) + row.inconclusive, wrong=row.wrong)
+            for design, efficiency in itertools.product(options.designs, EFFICIENCIES):
+                started = time.monotonic()
+                turns = itertools.product(options.workers, range(options.repeat))
+                row = [judge(sandbox, design, efficiency, workers, turn) for workers, turn in turns]
+                show(row, design, efficiency, cores, neighbours, time.monotonic() - started)
+                everything[design] += row
     os.sched_setaffinity(0, ours)
-    for far, counts in everything.items():
-        where = "15% and more from the threshold" if far else "nearer to it"
-        bound = upper_bound(counts["wrong"], counts["verdicts"])
-        print(f"{where}: {counts['wrong']} of {counts['verdicts']} wrong, at most {bound:.2%}")
+    for design, judged in everything.items():
+        for far, where in ((True, "15% and more from the threshold"), (False, "nearer to it")):
+            outcomes = [one.wrong for one in judged if one.far is far]
+            bound = upper_bound(sum(outcomes), len(outcomes)) if outcomes else 1.0
+            print(f"{design}, {where}: {sum(outcomes)} of {len(outcomes)} wrong, at most {bound:.2%}")
 
 
-def judge(sandbox: ZygoteSandbox, row: Row, design: str, efficiency: float, workers: int, turn: int) -> None:
+def judge(sandbox: ZygoteSandbox, design: str, efficiency: float, workers: int, turn: int) -> Judged:
     """One verdict on one program."""
     files = {"known.py": (HERE / "known.py").read_bytes()}
     module = RemoteModule(lambda: sandbox, files, "known", Limits(wall_seconds=60.0, cpu_seconds=120.0))
     measured: dict[str, float] = {}
-    credit = 1.0
+    spans: dict[str, list[float]] = defaultdict(list)
+
+    def run(who: str, design: str, efficiency: float, steps: int) -> Observation:
+        seen = module.observe("run", design, efficiency, workers, steps)
+        spans[who].append(seen.value["span"])
+        return seen
+
+    credit: float | None = 1.0
     try:
-        Speedup(measured, f"{design} {efficiency} {workers} {turn}")(  # type: ignore[arg-type]
+        Speedup(measured, f"{design} {efficiency} {workers} {turn}")(
             # So much for each worker, that the start of the processes, which all designs have, tells little.
             case=lambda rng: workers * rng.randrange(6_000_000, 6_500_000),
-            student=lambda steps: module.observe("run", design, efficiency, workers, steps),
-            yardstick=lambda steps, _: module.observe("run", "added work", 1.0, workers, steps),
+            student=lambda steps: run("student", design, efficiency, steps),
+            yardstick=lambda steps, _: run("yardstick", "added work", 1.0, steps),
             needed=THRESHOLD,
+            compare=lambda ours, theirs: None if ours["steps"] == theirs["steps"] else "It did other work.",
         )
     except CheckFailedError as failed:
         credit = failed.credit
     except InconclusiveError:
-        row.inconclusive += 1
-        row.wrong += not 1 / MARGIN < efficiency / THRESHOLD < MARGIN
-        return
-    finally:
-        row.measured.append(measured["efficiency"])
-        row.pairs.append(int(measured["pairs"]))
-    row.credits.append(credit)
-    off = abs(credit - ramp(efficiency, THRESHOLD))
-    row.wrong += off > (0.5 if 1 / MARGIN < efficiency / THRESHOLD < MARGIN else 0.0)
+        credit = None
+    true = sum(spans["yardstick"]) / sum(spans["student"])
+    return Judged(true, measured["efficiency"], int(measured["pairs"]), credit)
 
 
-def show(row: Row, efficiency: float, cores: int, neighbours: int, seconds: float) -> None:
+def show(row: list[Judged], design: str, efficiency: float, cores: int, neighbours: int, seconds: float) -> None:
     """The row as a line."""
-    credit = f"{statistics.fmean(row.credits):.2f}" if row.credits else "-"
-    spread = f"{statistics.median(row.measured):.2f} ({min(row.measured):.2f}-{max(row.measured):.2f})"
+    given = [one.credit for one in row if one.credit is not None]
+    credit = f"{statistics.fmean(given):.2f}" if given else "-"
     beside = neighbours if neighbours >= 0 else "+-1"
     print(
-        f"{cores:>5}{beside:>6}{efficiency:>12.0%}{len(row.credits) + row.inconclusive:>10}{row.wrong:>7}"
-        f"{row.inconclusive:>6}{credit:>8}{spread:>18}{statistics.fmean(row.pairs):>7.1f}{seconds:>9.0f}",
+        f"{design:<12}{cores:>5}{beside:>6}{efficiency:>12.0%}{len(row):>10}{sum(one.wrong for one in row):>7}"
+        f"{len(row) - len(given):>6}{credit:>8}{spread([one.true for one in row]):>18}"
+        f"{spread([one.measured / one.true for one in row]):>18}{statistics.fmean(one.pairs for one in row):>7.1f}{seconds:>9.0f}",
         flush=True,
     )
+
+
+def spread(values: list[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
 def gradings(options: argparse.Namespace) -> None:
@@ -168,6 +190,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     known = commands.add_parser("speedup")
     known.set_defaults(run=speedup)
+    known.add_argument("--designs", nargs="+", choices=DESIGNS, default=DESIGNS)
     known.add_argument("--repeat", type=int, default=1)
     known.add_argument("--workers", type=int, nargs="+", default=[2, 4, 8])
     known.add_argument("--cores", type=int, nargs="+", default=[2, 1])

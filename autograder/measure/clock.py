@@ -109,31 +109,38 @@ class CorrectedClock:
     def readings(self) -> tuple[float, float]:
         """The lower and the upper reading.
 
-        No core of its own makes a thread quicker than its own CPU time: this bounds what idle threads that are made to wait
-        beside it could feign.
+        No core of its own makes a thread quicker than its own CPU time. So the busiest thread counts with that while it
+        was runnable, and with the rest of the reading where it was not: this tells an uneven split from an even one, whose
+        shares are alike only while all of its threads run, and bounds what idle threads that wait beside it could feign.
         """
         lengths = [end - begin for begin, end in pairwise(self._edges)]
         runnable = [0.0] * len(lengths)
         weights = [0.0] * len(lengths)
         shares = [0.0] * len(lengths), [0.0] * len(lengths)
-        longest = 0.0
+        busiest, longest = dict[int, float](), 0.0
         for thread, bookings in self._bookings.items():
             run = self._run(thread)
-            longest = max(longest, run)
             lower, upper = (run / (run + late) if run + late > 0 else 0.0 for late in _late(bookings))
-            for interval, seconds in self._spread(bookings, lengths).items():
+            spread = self._spread(bookings, lengths)
+            if run > longest:
+                busiest, longest = spread, run
+            for interval, seconds in spread.items():
                 weight = seconds * run
                 runnable[interval] += seconds
                 weights[interval] += weight
                 shares[0][interval] += weight * lower
                 shares[1][interval] += weight * upper
-        totals = [0.0, 0.0]
+        totals, bounds = [0.0, 0.0], [longest, longest]
         for interval, (length, weight) in enumerate(zip(lengths, weights, strict=True)):
             # More than one thread can be runnable at once: no more than the interval itself can be shortened.
             busy = min(length, runnable[interval])
+            beside = 1 - busiest.get(interval, 0.0) / length
             for reading, share in enumerate(shares):
-                totals[reading] += length - busy + (busy * share[interval] / weight if weight > 0 else 0.0)
-        return max(longest, totals[0]), max(longest, totals[1])
+                counted = length - busy + (busy * share[interval] / weight if weight > 0 else 0.0)
+                totals[reading] += counted
+                bounds[reading] += beside * counted
+        lower, upper = map(max, totals, bounds)
+        return lower, upper
 
     def _run(self, thread: _Thread) -> float:
         before = self._first.get(thread)
@@ -166,7 +173,8 @@ def _late(bookings: list[_Booking]) -> tuple[float, float]:
         run += booking.run
         in_vain = False
         if booking.turns > 0:
-            in_vain = run / booking.turns < _IN_VAIN
+            # Turns that end although the thread would go on are not in vain, however short.
+            in_vain = run / booking.turns < _IN_VAIN and booking.waits > booking.turns / 2
             run = 0.0
         if not in_vain:
             late += booking.delay

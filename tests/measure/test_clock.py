@@ -95,8 +95,33 @@ def test_who_is_woken_in_vain_was_not_parallel() -> None:
         ran[holder] += 0.004
         ran[waiter] += 0.00002
         late[waiter] += 0.0039
-        clock.tick(_snapshot(at, turns=turn + 1, a=(ran["a"], late["a"]), b=(ran["b"], late["b"])))
+        clock.tick(_snapshot(at, turns=turn + 1, waits=turn + 1, a=(ran["a"], late["a"]), b=(ran["b"], late["b"])))
     assert 0.4 == pytest.approx(clock.corrected_seconds, rel=0.02)
+
+
+def test_short_turns_on_one_core_are_parallel_all_the_same() -> None:
+    """Two workers that take the core from one another every 0.1 ms have not slept: their delays are what free cores save."""
+    clock = CorrectedClock()
+    clock.start(_snapshot(0.0, a=(0.0, 0.0), b=(0.0, 0.0)))
+    for tick in range(1, 101):
+        half = tick * 0.00198
+        clock.tick(_snapshot(tick * 0.004, turns=20 * tick, waits=tick, a=(half, half), b=(half, half)))
+    assert 0.2 == pytest.approx(clock.corrected_seconds, rel=0.02)
+
+
+def test_an_uneven_split_is_not_taken_for_a_quicker_one() -> None:
+    """On one core, a worker with three times the work of the other takes its own CPU time, and the start before it counts."""
+    clock = CorrectedClock()
+    clock.start(_snapshot(0.0))
+    clock.tick(_snapshot(0.1))
+    ran = {"a": (0.0, 0.0), "b": (0.0, 0.0)}
+    for tick in range(1, 101):
+        both = tick <= 50
+        for name, add in (("a", 0.02 if both else 0.04), ("b", 0.02 if both else 0.0)):
+            run, delay = ran[name]
+            ran[name] = run + add, delay + (0.02 if both else 0.0)
+        clock.tick(_snapshot(0.1 + tick * 0.04, a=ran["a"], b=ran["b"]))
+    assert 3.1 == pytest.approx(clock.corrected_seconds, rel=0.01)
 
 
 def test_who_was_woken_late_has_two_readings() -> None:
