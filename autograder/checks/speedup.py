@@ -16,6 +16,7 @@ from autograder.measure.sequential import FLOOR, MOST_PAIRS, Decision, Estimate,
 Compare = Callable[[Any, Any], str | None]
 #: Runs on a problem. The yardstick is told the start method too, and either a number of workers for a curve.
 Program = Callable[..., Observation]
+_Pair = tuple[Observation, Observation]
 
 
 class Speedup:
@@ -36,6 +37,7 @@ class Speedup:
         needed: float,
         workers: int | None = None,
         compare: Compare | None = None,
+        serial: Callable[[Any], float] | None = None,
         curve: bool = False,
     ) -> None:
         """Judge the efficiency: the yardstick's time over the student's, which must reach ``needed``.
@@ -50,33 +52,129 @@ class Speedup:
             needed: The efficiency that passes.
             workers: Most processes that the submission may have at once.
             compare: Says what is wrong with the student's value, if anything; equality where it is not given.
+            serial: Seconds that one worker needs for an input, for work that waits and so uses no CPU time; where it is not
+                given, the CPU time of the yardstick's processes.
             curve: ``student`` and ``yardstick`` take a number of workers as a further argument. Where evidence is asked
                 for, they are tried with 1 to 16 workers, and their speedups are drawn.
         """
         if curve and self._in_depth:
             with contextlib.suppress(SubmissionFailure):  # it decides nothing
                 self._draw_curve(case(random.Random(f"{self._seed} curve")), student, yardstick)
-        ratios: list[float] = []
-        others: list[float] = []
         method = StartMethod.FORK
-        for pair in range(MOST_PAIRS):
-            problem = case(random.Random(f"{self._seed} {pair}"))
-            # In turn first and second, so that a machine which slows down does not favour one.
-            if pair % 2:
-                theirs, ours = student(problem), _measure(yardstick, problem, method)
-            else:
-                ours, theirs = _measure(yardstick, problem, method), student(problem)
+
+        def one_pair(problem: Any, ours_first: bool) -> _Pair:
+            nonlocal method
+            ours, theirs = _in_turn(lambda: _measure(yardstick, problem, method), lambda: student(problem), ours_first)
             self._verify(ours, theirs, workers, compare or _equal)
             if theirs.start_method is not method:
                 method = theirs.start_method
                 ours = _measure(yardstick, problem, method)
-            ratios.append(ours.corrected_seconds / max(theirs.corrected_seconds, 1e-6))
-            others.append(ours.corrected_at_most / max(theirs.corrected_at_most, 1e-6))
+            return ours, theirs
+
+        def record(estimate: Estimate, ours: Observation, theirs: Observation, problem: Any) -> None:
+            # What the yardstick's processes computed, one after another, is the serial time.
+            one_worker = ours.cpu_seconds if serial is None else serial(problem)
+            self._measured.update(
+                efficiency=round(estimate.efficiency, 3),
+                needed=needed,
+                speedup=round(one_worker / max(theirs.corrected_seconds, 1e-6), 2),
+                attainable=round(one_worker / max(ours.corrected_seconds, 1e-6), 2),
+                **self._curve,
+            )
+
+        estimate, corrected = self._pairs(case, one_pair, record, lambda seconds: seconds, needed)
+        seen = (
+            f"{self._measured['speedup']:.2f} times as fast as one worker, where this machine could give "
+            f"{self._measured['attainable']:.2f}: an efficiency of {estimate.efficiency:.0%} "
+            f"({estimate.low:.0%} to {estimate.high:.0%} after {estimate.pairs} pairs of runs), {needed:.0%} needed."
+        )
+        part = f" From {FLOOR * needed:.0%} up a part of the points is earned." if estimate.credit > 0 else ""
+        _decide(
+            estimate,
+            corrected,
+            seen,
+            f"{part}\nWhere did the rest of the time go? Look at which worker ended last, "
+            "who waited for whom, and what starting and talking to the workers cost.",
+        )
+
+    def overhead(
+        self,
+        *,
+        case: Callable[[random.Random], Any],
+        student: Program,
+        loop: Program,
+        times: float,
+        plus: float,
+        hint: str,
+        compare: Compare | None = None,
+    ) -> None:
+        """Judge the time: at most ``times`` that of a plain loop and ``plus`` seconds. Above, a part of the points as ever.
+
+        Args:
+            case: Makes a fresh input for each pair.
+            student: Runs the submission on it.
+            loop: Runs, on the same input, the plain loop; its value is right.
+            times: What the submission may take, as a multiple of the loop's time...
+            plus: ...and so many seconds more.
+            hint: What to think about where it takes longer.
+            compare: Says what is wrong with the student's value, if anything; equality where it is not given.
+        """
+
+        def one_pair(problem: Any, ours_first: bool) -> _Pair:
+            ours, theirs = _in_turn(lambda: _measure(loop, problem), lambda: student(problem), ours_first)
+            self._verify(ours, theirs, None, compare or _equal)
+            return ours, theirs
+
+        def allowed(seconds: float) -> float:
+            return times * seconds + plus
+
+        def record(_: Estimate, ours: Observation, theirs: Observation, __: Any) -> None:
+            self._measured.update(
+                milliseconds=round(theirs.corrected_seconds * 1e3, 2),
+                loop=round(ours.corrected_seconds * 1e3, 2),
+                allowed=round(allowed(ours.corrected_seconds) * 1e3, 2),
+            )
+
+        estimate, corrected = self._pairs(case, one_pair, record, allowed, 1.0)
+        seen = (
+            f"{self._measured['milliseconds']:.1f} ms, where a plain loop took {self._measured['loop']:.1f} ms and "
+            f"{self._measured['allowed']:.1f} ms were allowed ({times:g} times the loop and {plus * 1e3:g} ms): "
+            f"{1 / estimate.efficiency:.2f} times what is allowed ({1 / estimate.high:.2f} to {1 / estimate.low:.2f} after "
+            f"{estimate.pairs} pairs of runs)."
+        )
+        _decide(estimate, corrected, seen, f"\n{hint}")
+
+    def _pairs(
+        self,
+        case: Callable[[random.Random], Any],
+        one_pair: Callable[[Any, bool], _Pair],
+        record: Callable[[Estimate, Observation, Observation, Any], None],
+        allowed: Callable[[float], float],
+        needed: float,
+    ) -> tuple[Estimate, bool]:
+        """Run pairs until it is clear whether what is allowed over what the student took reaches ``needed``.
+
+        Gives the estimate, and whether the times are those of the corrected clock.
+        """
+        ratios: list[float] = []
+        others: list[float] = []
+        for pair in range(MOST_PAIRS):
+            problem = case(random.Random(f"{self._seed} {pair}"))
+            # In turn first and second, so that a machine which slows down does not favour one.
+            ours, theirs = one_pair(problem, pair % 2 == 0)
+            ratios.append(allowed(ours.corrected_seconds) / max(theirs.corrected_seconds, 1e-6))
+            others.append(allowed(ours.corrected_at_most) / max(theirs.corrected_at_most, 1e-6))
             estimate = judge(ratios, needed, others)
-            self._record(estimate, ours, theirs, needed)
+            record(estimate, ours, theirs, problem)
+            self._measured.update(
+                interval=[round(estimate.low, 3), round(estimate.high, 3)],
+                pairs=estimate.pairs,
+                credit=round(estimate.credit, 3),
+                clock="corrected" if theirs.corrected else "wall",
+            )
             if estimate.decision is not Decision.OPEN:
                 break
-        self._decide(estimate, theirs.corrected, needed)
+        return estimate, theirs.corrected
 
     def _draw_curve(self, problem: Any, student: Program, yardstick: Program) -> None:
         theirs = {workers: student(problem, workers) for workers in WORKERS}
@@ -107,45 +205,29 @@ class Speedup:
         if workers is not None and theirs.peak_processes > workers:
             fail(f"{theirs.peak_processes} processes were alive at once, where {workers} workers were asked for.")
 
-    def _record(self, estimate: Estimate, ours: Observation, theirs: Observation, needed: float) -> None:
-        self._measured.update(
-            efficiency=round(estimate.efficiency, 3),
-            needed=needed,
-            interval=[round(estimate.low, 3), round(estimate.high, 3)],
-            pairs=estimate.pairs,
-            # What the yardstick's processes computed, one after another, is the serial time.
-            speedup=round(ours.cpu_seconds / max(theirs.corrected_seconds, 1e-6), 2),
-            attainable=round(ours.cpu_seconds / max(ours.corrected_seconds, 1e-6), 2),
-            credit=round(estimate.credit, 3),
-            clock="corrected" if theirs.corrected else "wall",
-            **self._curve,
-        )
 
-    def _decide(self, estimate: Estimate, corrected: bool, needed: float) -> None:
-        seen = (
-            f"{self._measured['speedup']:.2f} times as fast as one process, where this machine could give "
-            f"{self._measured['attainable']:.2f}: an efficiency of {estimate.efficiency:.0%} "
-            f"({estimate.low:.0%} to {estimate.high:.0%} after {estimate.pairs} pairs of runs), {needed:.0%} needed."
-        )
-        if not corrected and psutil.getloadavg()[0] > 1.5 * (psutil.cpu_count() or 1):
-            inconclusive(
-                f"{seen}\nOther work keeps this machine busy, and it has no counters that could correct for it."
-            )
-        if estimate.decision is Decision.OPEN:
-            inconclusive(f"It was {seen}\nThat is too uncertain for a verdict.")
-        if estimate.credit < 1.0:
-            part = f" From {FLOOR * needed:.0%} up a part of the points is earned." if estimate.credit > 0 else ""
-            fail(
-                f"It was {seen}{part}\nWhere did the rest of the time go? Look at which worker ended last, "
-                "who waited for whom, and what starting and talking to the workers cost.",
-                credit=estimate.credit,
-            )
+def _in_turn(one: Callable[[], Observation], other: Callable[[], Observation], one_first: bool) -> _Pair:
+    """What both gave, the one first or second."""
+    if one_first:
+        return one(), other()
+    second = other()
+    return one(), second
 
 
-def _measure(yardstick: Program, problem: Any, method: StartMethod) -> Observation:
+def _decide(estimate: Estimate, corrected: bool, seen: str, advice: str) -> None:
+    """Pass, fail with ``advice``, or come to no verdict. ``seen`` goes on after "It was"; it is told in each case."""
+    if not corrected and psutil.getloadavg()[0] > 1.5 * (psutil.cpu_count() or 1):
+        inconclusive(f"{seen}\nOther work keeps this machine busy, and it has no counters that could correct for it.")
+    if estimate.decision is Decision.OPEN:
+        inconclusive(f"It was {seen}\nThat is too uncertain for a verdict.")
+    if estimate.credit < 1.0:
+        fail(f"It was {seen}{advice}", credit=estimate.credit)
+
+
+def _measure(yardstick: Program, *arguments: Any) -> Observation:
     """The yardstick's run. It is ours: where it fails, no student has."""
     try:
-        ours = yardstick(problem, method)
+        ours = yardstick(*arguments)
         ours.value  # noqa: B018 - raises what the yardstick raised
     except SubmissionTimeoutError as error:
         inconclusive(f"This machine is too busy: what is measured against did not end in time. {error}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autograder.checks.asserts import CheckFailedError
 from autograder.checks.speedup import Speedup
 from autograder.errors import SandboxError, SubmissionError
 from autograder.measure.observation import Observation, SeenProcess, StartMethod
@@ -73,7 +74,7 @@ def test_what_was_measured_is_told(verdict: Ask) -> None:
     assert (0.5, 1.0) == (seen.measured["speedup"], seen.measured["attainable"])
     low, high = seen.measured["interval"]  # type: ignore[misc]
     assert low < 0.5 < high < 0.75
-    assert "0.50 times as fast as one process, where this machine could give 1.00: an efficiency of 50%" in seen.message
+    assert "0.50 times as fast as one worker, where this machine could give 1.00: an efficiency of 50%" in seen.message
     assert "75% needed" in seen.message
 
 
@@ -323,3 +324,43 @@ def test_a_program_that_fails_has_no_curve() -> None:
     )
     assert "speedups" not in measured
     assert 1.0 == measured["efficiency"]
+
+
+def test_work_that_waits_has_its_serial_time_told() -> None:
+    """Sleep uses no CPU time, so the check says what one worker needs."""
+    measured: dict[str, Any] = {}
+    Speedup(measured, "seed")(
+        case=lambda _: [0.5] * 4,
+        student=lambda _: _seen(0.5),
+        yardstick=lambda *_: _seen(0.4),
+        needed=0.75,
+        serial=sum,
+    )
+    assert (4.0, 5.0) == (measured["speedup"], measured["attainable"])
+
+
+@pytest.mark.parametrize(("seconds", "credit"), [(0.019, 1.0), (0.024, 0.0)])
+def test_an_overhead_is_judged_against_a_plain_loop(seconds: float, credit: float) -> None:
+    """At most so many times the loop's time, and so many seconds more: here 1.5 x 10 ms + 5 ms = 20 ms."""
+    measured: dict[str, Any] = {}
+
+    def ask() -> None:
+        Speedup(measured, "seed").overhead(
+            case=lambda rng: rng.random(),
+            student=lambda _: _seen(seconds),
+            loop=lambda _: _seen(0.01),
+            times=1.5,
+            plus=0.005,
+            hint="Think.",
+        )
+
+    if credit < 1:
+        told = (
+            r"It was 24.0 ms, where a plain loop took 10.0 ms and 20.0 ms were allowed \(1.5 times the loop and 5 ms\)"
+        )
+        with pytest.raises(CheckFailedError, match=told) as failed:
+            ask()
+        assert credit == failed.value.credit
+    else:
+        ask()
+    assert (20.0, 10.0, 1000 * seconds) == tuple(measured[name] for name in ("allowed", "loop", "milliseconds"))

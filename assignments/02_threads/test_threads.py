@@ -1,0 +1,198 @@
+"""Checks of exercise 02, threads."""
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from autograder.checks import SubmissionTimeoutError, assert_clean, expect_type, fail, fingerprint
+
+#: Share of what max_workers calls at once can give that is asked for.
+NEEDED = 0.8
+
+
+@dataclass
+class Directed:
+    """What came of pages that come one by one when they are told to."""
+
+    pages: object
+    raised: str
+    running: int
+    most: int
+    stall: tuple[int, int] | None
+
+
+@dataclass
+class Twice:
+    """What two calls of fetch_all returned, and how often fetch was called for each url."""
+
+    first: list[int]
+    second: list[int]
+    calls: list[int]
+
+
+def names(n, milliseconds):
+    """Urls that nobody knows before; each says for how long its page is to be waited for."""
+    return [f"https://example.org/{random.getrandbits(40):010x}/{index}/{milliseconds}" for index in range(n)]
+
+
+def pages_of(value, urls):
+    """The list that fetch_all returned: the right pages, in any order, which has checks of its own."""
+    pages = expect_type(value, list[str], "a list of pages")
+    assert sorted(pages) == sorted(f"page of {url}" for url in urls), (
+        f"fetch_all returned {len(pages)} pages for {len(urls)} urls, and they are not those that fetch gave."
+    )
+    return pages
+
+
+def directed(driver, *arguments, **named):
+    """A run of pages that come one by one when they are told to, and what was seen of it."""
+    try:
+        return expect_type(driver.directed(*arguments, **named), Directed, "what the pages saw")
+    except SubmissionTimeoutError as timeout:
+        fail(f"fetch_all did not return, though every page had come. Who waits for whom?\n{timeout}")
+
+
+def returned(seen, urls):
+    """What fetch_all returned, where no page fails."""
+    assert not seen.raised, f"No page failed, and fetch_all raised {seen.raised}"
+    return pages_of(seen.pages, urls)
+
+
+def raised(seen, expected, told):
+    """The exception that fetch_all raised is the expected one."""
+    assert seen.raised, f"{told} fetch_all raised nothing and returned {seen.pages!r:.200}."
+    assert seen.raised == expected, (
+        f"{told} fetch_all was to raise\n  {expected}\nand it raised\n  {seen.raised}\n"
+        "What counts is the order of the urls, not that in which calls fail. When can you know that no earlier one will?"
+    )
+
+
+def threads_only(seen):
+    """The call started no process."""
+    assert not seen.processes, (
+        f"The call started {len(seen.processes)} process(es). For waiting none is needed: a thread that waits lets the "
+        "others of its process run, and costs a hundredth."
+    )
+    return seen
+
+
+def fast(submission, driver, yardstick, speedup, case, max_workers):
+    """The time that is asked for, and none that max_workers calls at once cannot reach.
+
+    Pages are waited for much longer than a thread on a busy machine waits for its core.
+    """
+
+    def serial(urls):
+        return sum(int(url.rpartition("/")[2]) for url in urls) / 1000
+
+    def student(urls):
+        seen = threads_only(submission.observe("fetch_all", driver.page, urls, max_workers))
+        pages_of(seen.value, urls)
+        soonest = serial(urls) / max_workers
+        assert seen.wall_seconds >= soonest, (
+            f"Pages that take {serial(urls) * 1e3:.0f} ms one after the other were there after {seen.wall_seconds * 1e3:.0f} "
+            f"ms. {max_workers} calls at once need {soonest * 1e3:.0f} ms: there were more than that."
+        )
+        return seen
+
+    speedup(
+        case=case,
+        student=student,
+        yardstick=lambda urls, _: yardstick.observe("run", driver.page, urls, max_workers),
+        needed=NEEDED,
+        serial=serial,
+    )
+
+
+@pytest.mark.points(1)
+def test_threads_and_no_processes(submission, driver, measured):
+    """Every page comes, fetched by threads and not by processes."""
+    urls = names(6, 30)
+    seen = submission.observe("fetch_all", driver.page, urls, 3)
+    measured["threads"] = seen.peak_threads
+    threads_only(seen)
+    pages_of(seen.value, urls)
+
+
+@pytest.mark.points(1)
+@pytest.mark.needs("test_threads_and_no_processes")
+def test_results_come_in_the_order_of_the_urls(driver):
+    """The results are in the order of the urls, whichever page is there first."""
+    urls = names(8, 0)
+    pages = returned(directed(driver, urls, 4), urls)
+    assert driver.expected(urls) == pages, (
+        "Of the calls that waited, the last one was always let go first, and the pages came back in the order "
+        f"{[urls.index(page.removeprefix('page of ')) for page in pages]} of the urls.\n"
+        "Which page belongs to which url? How do you know it when one is there?"
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.needs("test_threads_and_no_processes")
+def test_never_more_calls_than_max_workers(driver, measured):
+    """At most max_workers calls run at the same time."""
+    urls = names(9, 0)
+    seen = directed(driver, urls, 3)
+    returned(seen, urls)
+    measured["at once"] = seen.most
+    assert seen.most <= 3, (
+        f"With max_workers=3, {seen.most} calls of fetch were running at the same time.\n"
+        "A server that gets too many requests at once turns them down. What in your code counts those that run?"
+    )
+
+
+@pytest.mark.points(1.5)
+@pytest.mark.needs("test_threads_and_no_processes")
+def test_that_many_while_there_is_work(driver):
+    """As long as there are urls left, max_workers calls run at the same time."""
+    urls = names(9, 0)
+    seen = directed(driver, urls, 3, quiet=0.0)
+    returned(seen, urls)
+    if seen.stall is not None:
+        came, wanted = seen.stall
+        left = f"{came} call{'s' if came != 1 else ''} of fetch waited, and no other began for 2 s"
+        fail(
+            f"With max_workers=3 and enough urls left, {left}; {wanted} were wanted.\n"
+            "When one call has come back, what does the next url wait for? And who would take it if one page never came?"
+        )
+
+
+@pytest.mark.points(1)
+@pytest.mark.needs("test_threads_and_no_processes")
+def test_the_first_failing_url_is_raised(driver):
+    """The exception of the first failing url is raised, also when a later one fails earlier."""
+    urls = names(6, 0)
+    failing = {urls[1]: "ConnectionError", urls[3]: "TimeoutError"}
+    raised(
+        directed(driver, urls, 4, failing, [3, 1]),
+        f"ConnectionError: no answer from {urls[1]}",
+        "Urls 1 and 3 fail, and 3 was made to fail first.",
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.kind("cleanup")
+@pytest.mark.needs("test_threads_and_no_processes")
+def test_no_thread_is_left(submission, driver):
+    """No thread is left when fetch_all returns, or raises."""
+    urls = names(6, 10)
+    seen = submission.observe("fetch_all", driver.page_or_error, urls, 3)
+    pages_of(seen.value, urls)
+    assert_clean(seen)
+    urls[2] = "https://example.org/gone/5"
+    seen = submission.observe("fetch_all", driver.page_or_error, urls, 3)
+    assert seen.error is not None, f"Url 2 fails, and fetch_all returned {seen.value!r:.200} as if all were well."
+    assert_clean(seen)
+
+
+@pytest.mark.points(1)
+@pytest.mark.kind("speedup")
+@pytest.mark.needs("test_threads_and_no_processes")
+def test_waiting_is_shared(submission, driver, yardstick, speedup):
+    """8 workers: at least 0.8 of the speedup that 8 calls at once give."""
+
+    def case(rng):
+        return [f"https://example.org/{rng.getrandbits(40):010x}/120" for _ in range(16)]
+
+    fast(submission, driver, yardstick, speedup, case, 8)
