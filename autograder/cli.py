@@ -13,6 +13,8 @@ from autograder import __version__
 from autograder.errors import AutograderError, GraderError, UsageError
 
 if TYPE_CHECKING:  # the rooms are entered by the commands that need them: that is what keeps the start quick
+    from rich.console import Console
+
     from autograder.checks.tasks import Task
     from autograder.records import Report, Result
 
@@ -80,6 +82,26 @@ def hint(name: str, step: int, course_folder: Path | None) -> None:
     click.echo(hints[min(step, len(hints)) - 1])
     if step < len(hints):
         click.echo(f"\nMore: autograder hint {name} --step {step + 1}")
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--size", type=int, metavar="N", help="How many of what the demonstration counts.")
+def demo(name: str | None, size: int | None) -> None:
+    """Measure and draw what happens behind the scenes; without NAME, show what there is."""
+    from autograder.demos import registry
+
+    if name is None:
+        if size is not None:
+            raise UsageError("--size: of which demonstration? Say autograder demo NAME --size N")
+        for known in registry.DEMOS:
+            click.echo(f"{known.name:<12} {known.title} ({known.exercise})")
+        return
+    chosen = registry.find(name)
+    size = chosen.chosen_size(size)
+    console = _console()
+    console.print(chosen.introduction())
+    console.print(chosen.result(size))
 
 
 @main.command()
@@ -297,13 +319,9 @@ def _write(report: "Report", json_file: Path | None, junit_file: Path | None, tr
 
 
 def _show(report: "Report", *, verbose: bool, detailed: bool, draw: bool) -> None:
-    from rich.console import Console
-
     from autograder.report import terminal, timeline
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # better a strange sign than no marks
-    console = Console(highlight=False)
+    console = _console()
     if detailed:
         for result in report.results:
             console.print(terminal.result_view(result, verbose))
@@ -311,6 +329,14 @@ def _show(report: "Report", *, verbose: bool, detailed: bool, draw: bool) -> Non
                 console.print(timeline.timeline_view(result))
     if len(report.results) > 1 or not detailed:
         console.print(terminal.report_view(report, verbose and not detailed))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # better a strange sign than no marks
+    return Console(highlight=False)
 
 
 class _Progress:

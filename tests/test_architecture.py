@@ -20,10 +20,11 @@ MAY_SEE = {
     "sandbox": {"records"},
     "report": {"records"},
     "measure": {"records", "sandbox"},
+    "demos": {"records", "report", "measure"},
     "checks": {"records", "catalog", "sandbox", "report", "measure"},
-    "classroom": {"records", "catalog", "sandbox", "report", "measure", "checks"},
-    "cli": {"records", "catalog", "sandbox", "report", "measure", "checks", "classroom"},
-    "notebook": {"records", "catalog", "report", "checks", "classroom"},
+    "classroom": {"records", "catalog", "sandbox", "report", "measure", "checks", "demos"},
+    "cli": {"records", "catalog", "sandbox", "report", "measure", "checks", "classroom", "demos"},
+    "notebook": {"records", "catalog", "report", "checks", "classroom", "demos"},
     # The package itself, which %load_ext is told of.
     "__init__": {"notebook"},
 }

@@ -18,6 +18,7 @@ from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCel
 from autograder.catalog.check_sources import read_checks
 from autograder.catalog.exercises import ExerciseFolder
 from autograder.catalog.text import read_own
+from autograder.demos.registry import of_exercise
 from autograder.records import CheckInfo
 
 _METADATA = {
@@ -80,10 +81,12 @@ def _cells(folder: ExerciseFolder, stub: str) -> Iterator[Any]:
     handout = read_own(folder.path / "README.md").rstrip("\n")
     yield _cell("handout", handout + _GUIDE.format(name=name), markdown=True)
     yield _cell("setup", "%load_ext autograder")
+    # Cells of the student's own, which nbgrader does not know: to change, or to move.
+    for demo in of_exercise(name):
+        yield new_code_cell(f"%demo {demo.name}", id=f"demo-{demo.name}")
     solution = _cell(name, magic + read_own(folder.reference), solution=True)
     solution.metadata[_OURS] = {"released": magic + stub.rstrip("\n")}
     yield solution
-    # A cell of the student's own, which nbgrader does not know: add --timeline, or move it.
     yield new_code_cell(f"%check {name}", id="check")
     hidden = 0
     for check in read_checks(folder.tests):

@@ -1,16 +1,17 @@
-"""The magics: ``%%exercise NAME`` and ``%check [NAME] [--timeline]``. The only module that knows IPython."""
+"""The magics: ``%%exercise NAME``, ``%check [NAME] [--timeline]`` and ``%demo NAME``. The only module that knows IPython."""
 
 import os
 from typing import Any
 
 from IPython.core.error import UsageError as NotebookUsageError
 from IPython.display import display
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 
+from autograder.demos.demo import Demo
+from autograder.demos.registry import find
 from autograder.errors import AutograderError, UsageError
 from autograder.notebook.session import Session
-from autograder.records import Result
-from autograder.report.html_table import result_html
+from autograder.report.html_table import result_html, view_html
 from autograder.report.terminal import result_view
 from autograder.report.timeline import timeline_view
 
@@ -22,6 +23,7 @@ def register(shell: Any, session: Session) -> None:
     magics = _Magics(shell, session)
     shell.register_magic_function(magics.exercise, magic_kind="cell", magic_name="exercise")
     shell.register_magic_function(magics.check, magic_kind="line", magic_name="check")
+    shell.register_magic_function(magics.demo, magic_kind="line", magic_name="demo")
 
 
 class _Magics:
@@ -55,7 +57,23 @@ class _Magics:
             result = self._session.check(name, timelines=timeline)
         except AutograderError as error:
             raise NotebookUsageError(str(error)) from None
-        display({"text/html": result_html(result, timeline=timeline), "text/plain": _plain(result, timeline)}, raw=True)
+        views = [result_view(result), timeline_view(result)] if timeline else [result_view(result)]
+        display({"text/html": result_html(result, timeline=timeline), "text/plain": _plain(*views)}, raw=True)
+
+    def demo(self, line: str) -> None:
+        """%demo NAME [--size N]
+
+        Measure and draw what happens behind the scenes, here and now; `!autograder demo` shows what there is.
+        """
+        if os.environ.get("NBGRADER_EXECUTION"):
+            print("nbgrader is at work: nothing is shown meanwhile.")
+            return
+        try:
+            demo, size = _demonstration(line)
+            view = Group(demo.introduction(), demo.result(size))
+        except AutograderError as error:
+            raise NotebookUsageError(str(error)) from None
+        display({"text/html": view_html(view), "text/plain": _plain(view)}, raw=True)
 
 
 def _parsed(line: str) -> tuple[str, bool]:
@@ -66,11 +84,23 @@ def _parsed(line: str) -> tuple[str, bool]:
     return "".join(names), _TIMELINE in words
 
 
-def _plain(result: Result, timeline: bool) -> str:
+def _demonstration(line: str) -> tuple[Demo[Any], int]:
+    """The one that is asked for, and its size."""
+    match line.split():
+        case [name]:
+            size = None
+        case [name, "--size", number] if number.isdecimal():
+            size = int(number)
+        case _:
+            raise UsageError(f"%demo NAME [--size N], not '%demo {line.strip()}'; !autograder demo shows what there is")
+    demo = find(name)
+    return demo, demo.chosen_size(size)
+
+
+def _plain(*views: RenderableType) -> str:
     """For places that show no HTML."""
     console = Console(width=110, color_system=None, highlight=False, force_jupyter=False)
     with console.capture() as captured:
-        console.print(result_view(result))
-        if timeline:
-            console.print(timeline_view(result))
+        for view in views:
+            console.print(view)
     return captured.get()

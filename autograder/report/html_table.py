@@ -39,6 +39,14 @@ _PRE = "margin:0.4em 0 0;padding:0;line-height:1.25;background:none;word-break:n
 _PROSE = f"{_PRE};white-space:pre-wrap;overflow-wrap:anywhere"
 _DRAWN = f"{_PRE};white-space:pre;overflow-x:auto"
 
+#: The classes keep MathJax from taking what stands between two dollar signs for a formula.
+_NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
+
+
+def view_html(view: RenderableType) -> str:
+    """What is drawn for a terminal, for a notebook."""
+    return f'<div class="{_NO_FORMULAS}">{_drawn(view)}</div>'
+
 
 def result_html(result: Result, *, timeline: bool = False) -> str:
     """`result` as a table: a row for each check, with what was measured and the message of each that did not pass.
@@ -51,8 +59,7 @@ def result_html(result: Result, *, timeline: bool = False) -> str:
     rows = "".join(_row(check) for check in result.checks)
     drawn = _drawn(timeline_view(result)) if timeline else ""
     return (
-        # The class keeps MathJax from taking what stands between two dollar signs for a formula.
-        f'<div class="tex2jax_ignore mathjax_ignore"><b>{_text(result.exercise)}: {marks}</b> '
+        f'<div class="{_NO_FORMULAS}"><b>{_text(result.exercise)}: {marks}</b> '
         f'<span style="color:{_DIM}">{result.seconds:.1f} s</span>'
         f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>{drawn}</div>'
     )

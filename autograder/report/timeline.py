@@ -50,6 +50,11 @@ def timeline_view(result: Result) -> RenderableType:
     return Group(*(_CheckChart(check, timeline) for check, timeline in checks), _Legend())
 
 
+def call_lines(call: CallTimeline, width: int) -> Iterator[Text]:
+    """The chart of one call in `width` columns, for those who have a legend of their own."""
+    yield from _Chart(call, BLOCKS, width).lines()
+
+
 def process_names(rows: Iterable[Row]) -> list[str]:
     """What the process of each row is called: by its rank where that is known, else by its role."""
     workers: dict[int, int] = {}

@@ -44,6 +44,18 @@ def test_students_get_handout_stub_and_a_cell_for_each_check(course: Course) -> 
     assert "# A hidden check." == cells["hidden_1"]["source"]
 
 
+def test_demonstrations_come_before_the_work(tmp_path: Path) -> None:
+    """A cell for each that belongs to the exercise, which nbgrader does not know; the others have none."""
+    release(make_course(tmp_path, names=("processes",)))
+    notebook = json.loads((tmp_path / "assignments" / "01_processes" / "processes.ipynb").read_text())
+    cells = [(cell["id"], "".join(cell["source"]), "nbgrader" in cell["metadata"]) for cell in notebook["cells"]]
+    assert [
+        ("demo-who-is-who", "%demo who-is-who", False),
+        ("demo-memory", "%demo memory", False),
+    ] == cells[2:4]
+    assert ["setup", "processes"] == [cells[1][0], cells[4][0]]
+
+
 def test_nothing_of_solution_and_hidden_checks_is_released(course: Course) -> None:
     """Not in a cell, not in what nobody sees."""
     text = (course.root / "assignments" / "01_tiny" / "tiny.ipynb").read_text()

@@ -94,11 +94,28 @@ def test_check_shows_a_table(line: str, asked: tuple[str, bool], shown: list[dic
     assert ("No call was made" in data["text/html"]) is asked[1]
 
 
+def test_demo_draws(shown: list[dict[str, str]]) -> None:
+    """As HTML, and as text where there is none, with the size as it was chosen."""
+    _Shell().magics["%demo"](" race --size 3 ")
+    (data,) = shown
+    for kind in ("text/html", "text/plain"):
+        assert "3 of 6 updates lost" in data[kind]
+    assert data["text/html"].startswith("<div")
+
+
 @pytest.mark.usefixtures("shown")
 def test_wrong_usage_is_one_line() -> None:
     """No traceback of ours."""
     shell = _Shell()
-    for magic, *arguments in (("%check", "race --timelines"), ("%check", "a b"), ("%%exercise", "tinny", "x = 1")):
+    for magic, *arguments in (
+        ("%check", "race --timelines"),
+        ("%check", "a b"),
+        ("%%exercise", "tinny", "x = 1"),
+        ("%demo", ""),
+        ("%demo", "rice"),
+        ("%demo", "race --size many"),
+        ("%demo", "race --size 0"),
+    ):
         with pytest.raises(NotebookUsageError) as error:
             shell.magics[magic](*arguments)
         assert "\n" not in str(error.value)
@@ -107,10 +124,11 @@ def test_wrong_usage_is_one_line() -> None:
 def test_under_nbgrader_the_grade_cells_do_the_checking(
     monkeypatch: pytest.MonkeyPatch, shown: list[dict[str, str]]
 ) -> None:
-    """A class is not graded twice."""
+    """A class is not graded twice, and nothing is measured beside it."""
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     shell = _Shell()
     shell.magics["%check"]("race")
+    shell.magics["%demo"]("race")
     assert ([], []) == (shown, shell.session.asked)
 
 

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.text import Text
 
 from autograder.records import Outcome, Result, Timeline, Verdict
-from autograder.report.html_table import result_html
+from autograder.report.html_table import result_html, view_html
 
 MakeVerdict = Callable[..., Verdict]
 MakeResult = Callable[..., Result]
@@ -81,3 +82,11 @@ def test_nothing_of_a_submission_is_obeyed(text: str, make_verdict: MakeVerdict,
     assert {"div", "b", "span", "table", "tbody", "tr", "td"} <= page.tags
     assert {"pre"} >= page.tags - {"div", "b", "span", "table", "tbody", "tr", "td"}
     assert not {"\x1b", "\u202e"} & set(page.text)
+
+
+def test_a_drawing_for_a_notebook() -> None:
+    """What is drawn for a terminal, in its colours, as a page that is whole; text is no tags, and no formulas."""
+    page = view_html(Text("a <b> $1 $2", style="green"))
+    assert {"div", "pre", "span"} == _Page(page).tags
+    assert "a <b> $1 $2" == _Page(page).text.strip()
+    assert "mathjax_ignore" in page
