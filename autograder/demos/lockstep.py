@@ -48,6 +48,9 @@ class Lockstep:
             for thread in threads:
                 thread.start()
         finally:
+            for index, thread in enumerate(threads):
+                if thread.ident is None:  # Ctrl-C came first: the other one shall not wait for it
+                    self._leave(index)
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
@@ -81,10 +84,13 @@ class Lockstep:
             function()
         finally:
             sys.settrace(None)
-            with self._changed:
-                self._going.discard(me)
-                self._turn = 1 - me
-                self._changed.notify_all()
+            self._leave(me)
+
+    def _leave(self, me: int) -> None:
+        with self._changed:
+            self._going.discard(me)
+            self._turn = 1 - me
+            self._changed.notify_all()
 
     def _step(self, me: int, offset: int) -> None:
         if self.steps and self.steps[-1].thread == me:  # this thread has made the last step: the other one is next

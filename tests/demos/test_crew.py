@@ -139,3 +139,22 @@ def test_tracing_ends_with_the_threads() -> None:
     shared = _Shared()
     Lockstep(_add.__code__, LINE, lambda: shared.value).run(lambda: _add(shared))
     assert before == (sys.gettrace(), threading.gettrace())
+
+
+def test_a_thread_that_never_starts_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ctrl-C comes between the two, the first one ends by itself."""
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name.startswith("second"):
+            raise KeyboardInterrupt
+        start(thread)
+
+    names = iter(["first", "second"])
+    make = threading.Thread.__init__
+    monkeypatch.setattr(threading.Thread, "__init__", lambda self, **named: make(self, name=next(names), **named))
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    shared = _Shared()
+    with pytest.raises(KeyboardInterrupt):
+        Lockstep(_add.__code__, LINE, lambda: shared.value).run(lambda: _add(shared))
+    assert 1 == shared.value
