@@ -1,0 +1,19 @@
+# fails: test_every_rank_holds_the_sum
+# mistake: all ranks send before any receives, and send waits until it is received
+import torch
+import torch.distributed as dist
+
+
+def ring_all_reduce(tensor):
+    rank, p = dist.get_rank(), dist.get_world_size()
+    left, right = (rank - 1) % p, (rank + 1) % p
+    chunks = tensor.view(-1).tensor_split(p)
+    for step in range(p - 1):
+        chunk = chunks[(rank - step - 1) % p]
+        received = torch.empty_like(chunk)
+        dist.send(chunks[(rank - step) % p], right)
+        dist.recv(received, left)
+        chunk += received
+    for step in range(p - 1):
+        dist.send(chunks[(rank + 1 - step) % p], right)
+        dist.recv(chunks[(rank - step) % p], left)

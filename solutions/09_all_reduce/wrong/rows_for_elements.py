@@ -1,0 +1,22 @@
+# fails: test_elements_sent_in_other_cases
+# mistake: chunks are cut by the number of elements, along the first dimension
+import torch
+import torch.distributed as dist
+
+
+def ring_all_reduce(tensor):
+    rank, p = dist.get_rank(), dist.get_world_size()
+    left, right = (rank - 1) % p, (rank + 1) % p
+    size = -(-tensor.numel() // p)
+    chunks = [tensor[index * size : (index + 1) * size] for index in range(p)]
+    for step in range(p - 1):
+        chunk = chunks[(rank - step - 1) % p]
+        received = torch.empty_like(chunk)
+        request = dist.isend(chunks[(rank - step) % p], right)
+        dist.recv(received, left)
+        request.wait()
+        chunk += received
+    for step in range(p - 1):
+        request = dist.isend(chunks[(rank + 1 - step) % p], right)
+        dist.recv(chunks[(rank - step) % p], left)
+        request.wait()
