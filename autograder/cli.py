@@ -15,7 +15,9 @@ from autograder.errors import AutograderError, GraderError, UsageError
 if TYPE_CHECKING:  # the rooms are entered by the commands that need them: that is what keeps the start quick
     from rich.console import Console
 
+    from autograder.catalog.exercises import Course
     from autograder.checks.tasks import Task
+    from autograder.classroom.gradebook import GradebookWriter
     from autograder.records import Report, Result
 
 GRADED, BELOW_MARK, WRONG_USAGE, FAULT, STOPPED = 0, 1, 2, 3, 130
@@ -146,6 +148,12 @@ def check(
 @click.option("--timelines", is_flag=True, help="Put into the JSON what ran when in the calls of each check.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
 @click.option(
+    "--gradebook",
+    "gradebook_url",
+    metavar="URL",
+    help="Write marks and comments into nbgrader's gradebook, as sqlite:///gradebook.db, and notebooks for formgrader.",
+)
+@click.option(
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this share of the points."
 )
 @click.option(
@@ -160,6 +168,7 @@ def grade(
     json_file: Path | None,
     timelines: bool,
     junit_file: Path | None,
+    gradebook_url: str | None,
     fail_under: float | None,
     trust_submissions: bool,
     verbose: bool,
@@ -173,13 +182,14 @@ def grade(
 
     for file in (json_file, junit_file):
         _must_be_writable(file)
-    if timelines and json_file is None:
+    if timelines and json_file is None and gradebook_url is None:
         raise UsageError("--timelines: they go into the JSON result, and none is asked for; add --json FILE")
     course = Course.find(course_folder)
     submissions, warnings = find_submissions(paths, course, exercise)
     _warn(warnings)
+    tasks = make_tasks(submissions, course)
     _grade_and_show(
-        make_tasks(submissions, course),
+        tasks,
         isolation=isolation,
         trusted=trust_submissions,
         verbose=verbose,
@@ -187,6 +197,7 @@ def grade(
         timelines=timelines,
         json_file=json_file,
         junit_file=junit_file,
+        gradebook=_gradebook(gradebook_url, course, tasks) if gradebook_url is not None else None,
         fail_under=fail_under,
     )
 
@@ -262,6 +273,7 @@ def _grade_and_show(
     json_file: Path | None = None,
     junit_file: Path | None = None,
     trace_file: Path | None = None,
+    gradebook: "GradebookWriter | None" = None,
     fail_under: float | None = None,
 ) -> None:
     from autograder.classroom.grading import Journal, grade_tasks
@@ -271,20 +283,30 @@ def _grade_and_show(
     if json_file is not None:
         journal = Journal(json_file.with_name(json_file.name + ".autograder-journal"), timelines)
     progress = _Progress(len(tasks)) if len(tasks) > 1 and sys.stderr.isatty() else None
+
+    def told(result: "Result") -> None:
+        if gradebook is not None:
+            gradebook(result)
+        if progress is not None:
+            progress(result)
+
     graded = grade_tasks(
         tasks,
         forced=Isolation(isolation) if isolation else None,
         trusted=trusted,
         journal=journal,
-        on_result=progress,
+        on_result=told,
         timelines=timelines,
     )
     if progress is not None:
         progress.done()
     _write(graded.report, json_file, junit_file, trace_file)
-    if journal is not None and graded.complete and not graded.faulty:
-        journal.remove()
     _show(graded.report, verbose=verbose, detailed=detailed, draw=draw)
+    unwritten = gradebook.finish(graded.report.results) if gradebook is not None else ()
+    for line in unwritten:
+        click.echo(f"autograder: {line}", err=True)
+    if journal is not None and graded.complete and not graded.faulty and not unwritten:
+        journal.remove()
     if not graded.complete:
         click.echo(
             f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded", err=True
@@ -293,8 +315,20 @@ def _grade_and_show(
     if graded.faulty:
         click.echo("autograder: a fault of the grader: the checks marked so are not judged; grade them again", err=True)
         sys.exit(FAULT)
+    if unwritten:
+        sys.exit(WRONG_USAGE)
     if fail_under is not None and graded.percent < fail_under:
         sys.exit(BELOW_MARK)
+
+
+def _gradebook(url: str, course: "Course", tasks: "Sequence[Task]") -> "GradebookWriter":
+    try:
+        from autograder.classroom.gradebook import GradebookWriter
+    except ImportError as error:
+        raise UsageError(f"--gradebook needs nbgrader ({error}): pip install 'autograder[nbgrader]'") from None
+    writer = GradebookWriter(url, course, tasks)
+    _warn(writer.warnings)
+    return writer
 
 
 def _must_be_writable(file: Path | None) -> None:

@@ -1,13 +1,14 @@
 """Exercises as notebooks, made from the same source as everything else that students get.
 
-There are two of each. The source notebook has the solution and the hidden checks and stays with ``solutions/``; it is
+There are three of each. The source notebook has the solution and the hidden checks and stays with ``solutions/``; it is
 made for nbgrader, whose ``generate_assignment`` makes of it the released one, byte for byte what `released_notebook`
-gives: both are led through the same preprocessors. Grade cells name a check; the checks themselves are elsewhere.
+gives: both are led through the same preprocessors. The master notebook, half the way, is what nbgrader keeps in its
+gradebook: submissions are shown in it. Grade cells name a check; the checks themselves are elsewhere.
 
 Imports nbgrader: only for those who release.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import nbformat
@@ -25,6 +26,9 @@ _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+#: The cell that has what `%check` shows. It is the student's own, and nbgrader does not know it.
+CHECK_CELL = "check"
+
 #: Where a source notebook's cell keeps what it says when it is released.
 _OURS = "autograder"
 _LONGEST_ID = 64
@@ -56,19 +60,43 @@ PREPROCESSORS = tuple(
 )
 
 
+#: The preprocessor that fills nbgrader's gradebook, and what comes before and after it.
+_SAVE = PREPROCESSORS.index(SaveCells)
+
+
 def source_notebook(folder: ExerciseFolder, stub: str) -> bytes:
     """The notebook of an exercise with its solution and hidden checks, which releases as one with `stub`."""
-    return _written(_source(folder, stub))
+    return written(_source(folder, stub))
 
 
 def released_notebook(folder: ExerciseFolder, stub: str) -> bytes:
     """The notebook of an exercise that students get."""
-    notebook: Any = _source(folder, stub)
+    return written(_led_through(PREPROCESSORS[_SAVE + 1 :], master_notebook(folder, stub)))
+
+
+def master_notebook(folder: ExerciseFolder, stub: str) -> Any:
+    """The notebook of an exercise as `SaveCells` takes it into nbgrader's gradebook: hidden checks, but no solution."""
+    return _led_through(PREPROCESSORS[:_SAVE], _source(folder, stub))
+
+
+def grade_ids(checks: Sequence[CheckInfo]) -> dict[str, str]:
+    """By the name of each check what nbgrader calls its cell: a hidden check must not be told by its name."""
+    hidden = [check.name for check in checks if check.hidden]
+    return {check.name: f"hidden_{hidden.index(check.name) + 1}" if check.hidden else check.name for check in checks}
+
+
+def written(notebook: Any) -> bytes:
+    """As nbgrader writes it."""
+    nbformat.validate(notebook)
+    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
+    return (text.rstrip("\n") + "\n").encode()
+
+
+def _led_through(preprocessors: Iterable[Any], notebook: Any) -> Any:
     resources: Any = {}
-    for preprocessor in PREPROCESSORS:
-        if preprocessor is not SaveCells:  # that one fills nbgrader's gradebook
-            notebook, resources = preprocessor().preprocess(notebook, resources)
-    return _written(notebook)
+    for preprocessor in preprocessors:
+        notebook, resources = preprocessor().preprocess(notebook, resources)
+    return notebook
 
 
 def _source(folder: ExerciseFolder, stub: str) -> Any:
@@ -87,11 +115,11 @@ def _cells(folder: ExerciseFolder, stub: str) -> Iterator[Any]:
     solution = _cell(name, magic + read_own(folder.reference), solution=True)
     solution.metadata[_OURS] = {"released": magic + stub.rstrip("\n")}
     yield solution
-    yield new_code_cell(f"%check {name}", id="check")
-    hidden = 0
-    for check in read_checks(folder.tests):
-        hidden += check.hidden
-        yield _grade_cell(name, check, f"hidden_{hidden}" if check.hidden else check.name)
+    yield new_code_cell(f"%check {name}", id=CHECK_CELL)
+    checks = read_checks(folder.tests)
+    ids = grade_ids(checks)
+    for check in checks:
+        yield _grade_cell(name, check, ids[check.name])
 
 
 def _grade_cell(exercise: str, check: CheckInfo, grade_id: str) -> Any:
@@ -120,10 +148,3 @@ def _cell(
     if points is not None:
         ours["points"] = points
     return make(text.rstrip("\n"), id=grade_id[:_LONGEST_ID], metadata={"nbgrader": ours})
-
-
-def _written(notebook: Any) -> bytes:
-    """As nbgrader writes it."""
-    nbformat.validate(notebook)
-    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
-    return (text.rstrip("\n") + "\n").encode()

@@ -72,7 +72,7 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
         UsageError: nbgrader is not installed.
     """
     files = {
-        folder.reference.name: _stub(folder),
+        folder.reference.name: stub_of(folder),
         folder.tests.name: _public(folder.tests),
         "exercise.toml": _as_it_is(folder.path / "exercise.toml"),
         "README.md": _as_it_is(folder.path / "README.md"),
@@ -90,7 +90,7 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
 def _source_notebook(folder: ExerciseFolder) -> bytes:
     from autograder.classroom.notebooks import source_notebook
 
-    return source_notebook(folder, _stub(folder))
+    return source_notebook(folder, stub_of(folder))
 
 
 def _notebook_of(folder: ExerciseFolder) -> Path:
@@ -110,8 +110,13 @@ def _wanted(course: Course, chosen: Iterable[ExerciseFolder]) -> dict[Path, byte
     }
 
 
-def _stub(folder: ExerciseFolder) -> str:
-    """The reference with its solution regions replaced."""
+def stub_of(folder: ExerciseFolder) -> str:
+    """The reference with its solution regions replaced.
+
+    Raises:
+        CatalogError: Markers that do not match, or a file that is missing or would not be Python.
+        UsageError: nbgrader is not installed.
+    """
     path = folder.reference
     text = read_own(path)
     found = regions(text, path, "SOLUTION")

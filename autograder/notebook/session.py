@@ -16,7 +16,7 @@ from autograder.classroom.grading import grade_tasks
 from autograder.errors import GraderError, SubmissionNotFoundError, UsageError
 from autograder.notebook.modules import Modules
 from autograder.records import Outcome, Result, Verdict
-from autograder.report.looks import LOOKS, number, printable
+from autograder.report.looks import verdict_text
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,5 @@ def grade(exercise: str, check: str) -> float:
         return 0.0
     if verdict.outcome is Outcome.ERROR:
         raise GraderError(f"{check}: a fault of the grader, not of your work: {verdict.message}")
-    look = LOOKS[verdict.outcome]
-    print(f"{look.symbol} {look.word}: {number(verdict.score)} of {number(verdict.points)} points. {verdict.title}")
-    if verdict.message and verdict.outcome is not Outcome.PASSED:
-        print(printable(verdict.message))
+    print(verdict_text(verdict))
     return float(verdict.score)

@@ -29,6 +29,11 @@ class Outcome(StrEnum):
     #: The grader's own fault; never charged to the student silently.
     ERROR = "error"
 
+    @property
+    def judged(self) -> bool:
+        """Whether there is a verdict; if not, the points say nothing, and a person has to look."""
+        return self not in (Outcome.INCONCLUSIVE, Outcome.ERROR)
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One check of one submission, judged."""

@@ -52,6 +52,14 @@ def printable(text: str, keep: str = "\n\t") -> str:
     return "".join(map(shown, text.replace("\r\n", "\n")))
 
 
+def verdict_text(check: Verdict) -> str:
+    """How `check` ended, with its points and title, and below it the message if it did not pass: harmless plain text."""
+    look = LOOKS[check.outcome]
+    points = f"{number(check.score)} of " if check.outcome.judged else "a person decides about "
+    head = f"{look.symbol} {look.word}: {points}{number(check.points)} points. {printable(check.title, keep='')}"
+    return f"{head}\n{printable(check.message)}" if check.message and check.outcome is not Outcome.PASSED else head
+
+
 def number(value: float) -> str:
     """`value` with at most two decimals, and none that say nothing."""
     return f"{round(value, 2):.12g}"
