@@ -43,6 +43,7 @@ class Lockstep:
 
     def run(self, function: Callable[[], None]) -> None:
         """Run `function` in both threads, and come back when both are done."""
+        _ask_for_instructions()
         threads = [threading.Thread(target=self._led, args=(index, function)) for index in (0, 1)]
         try:
             for thread in threads:
@@ -108,6 +109,28 @@ class Lockstep:
             if not self._changed.wait_for(lambda: self._turn == me or 1 - me not in self._going, _PATIENCE):
                 raise TimeoutError("the other thread has not handed over its turn")
             self._turn = me
+
+
+def _ask_for_instructions() -> None:
+    """Python 3.12 shows instructions only to what begins to trace after they were asked for once."""
+
+    def asking(frame: FrameType, event: str, _: Any) -> Any:  # noqa: ARG001
+        frame.f_trace_opcodes = True
+        return asking
+
+    def nothing() -> None:
+        pass
+
+    def traced() -> None:
+        sys.settrace(asking)
+        try:
+            nothing()
+        finally:
+            sys.settrace(None)
+
+    thread = threading.Thread(target=traced)
+    thread.start()
+    thread.join()
 
 
 def instructions(code: CodeType, line: int) -> list[dis.Instruction]:

@@ -150,7 +150,7 @@ def test_a_thread_that_never_starts_is_not_waited_for(monkeypatch: pytest.Monkey
             raise KeyboardInterrupt
         start(thread)
 
-    names = iter(["first", "second"])
+    names = iter(["the one before", "first", "second"])
     make = threading.Thread.__init__
     monkeypatch.setattr(threading.Thread, "__init__", lambda self, **named: make(self, name=next(names), **named))
     monkeypatch.setattr(threading.Thread, "start", interrupted)
