@@ -22,11 +22,14 @@ STEPS = """
 import json, shutil, sys
 from pathlib import Path
 
+from click.testing import CliRunner
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.validator import Validator
 from traitlets.config import PyFileConfigLoader
+
+from autograder.cli import main
 
 config = PyFileConfigLoader("nbgrader_config.py").load_config()
 api = NbGraderAPI(CourseDirectory(config=config), config=config)
@@ -41,9 +44,21 @@ for student in ("alice", "bob"):
     done.append(api.autograde("01_tiny", student)["success"])
 done.append(api.generate_feedback("01_tiny", "bob")["success"])
 failed = Validator(config=config).validate(str(Path("submitted/bob/01_tiny/tiny.ipynb").resolve())).get("failed", [])
+
+
+def scores():
+    with Gradebook("sqlite:///gradebook.db") as book:
+        return {s: book.find_submission("01_tiny", s).score for s in ("alice", "bob")}
+
+
+theirs = scores()
 with Gradebook("sqlite:///gradebook.db") as book:
-    scores = {s: book.find_submission("01_tiny", s).score for s in ("alice", "bob")}
-json.dump({"done": done, "scores": scores, "failed": failed}, sys.stdout)
+    book.find_grade("test_double", "tiny", "01_tiny", "bob").auto_score = 1
+    book.db.commit()
+grade = ["grade", "submitted", "--trust-submissions", "--gradebook", "sqlite:///gradebook.db"]
+done.append(CliRunner().invoke(main, grade).exit_code == 0)
+done.append(api.generate_assignment("01_tiny")["success"])
+json.dump({"done": done, "scores": theirs, "ours": scores(), "failed": failed}, sys.stdout)
 """
 
 
@@ -69,6 +84,7 @@ def test_nbgrader_releases_grades_and_gives_feedback(tmp_path: Path) -> None:
 
     found = _graded(tmp_path)
     assert {"alice": 10, "bob": 4} == found["scores"]
+    assert found["scores"] == found["ours"], "one gradebook for both, and nbgrader takes the assignment for its own"
     assert () == stale(course)
     submitted, autograded = (tmp_path / step / "bob" / "01_tiny" for step in ("submitted", "autograded"))
     for name in (path.name for path in autograded.iterdir() if path.suffix != ".ipynb"):
