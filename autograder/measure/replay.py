@@ -9,7 +9,7 @@ Ranks tell it from inside, where student code runs: it is exact where they are h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -81,6 +81,11 @@ class Schedule:
         """Which part of the ranks' time was no work."""
         busy = sum(span.end - span.start for span in self.spans)
         return 1 - busy / (self.n_ranks * self.seconds) if self.seconds > 0 else 0.0
+
+    def slower(self, times: float) -> "Schedule":
+        """The same when everything takes so many times as long."""
+        spans = tuple(replace(span, start=span.start * times, end=span.end * times) for span in self.spans)
+        return Schedule(self.seconds * times, spans, self.n_ranks)
 
     def chart(self, width: int = 60) -> str:
         """A line per rank: the first letter of the work's name where there is work, a dot where there is none."""

@@ -71,6 +71,12 @@ def test_an_end_before_its_begin_is_told() -> None:
         events_of({"events": [[["work", "forward", "long", 0, False]]]}, "step")
 
 
+def test_a_schedule_of_slow_work_can_be_read_in_other_units() -> None:
+    """Everything takes the same part of the time."""
+    schedule = replay([[Work("forward", 8.0, 0)], [Work("forward", 2.0, 0)]])
+    assert (2.0, 0.375) == (schedule.slower(0.25).seconds, schedule.slower(0.25).idle_share)
+
+
 def test_only_the_stage_asked_for_counts() -> None:
     """What was told before and after the stage is left out."""
     told = [["stage", "a"], ["work", "x", 1.0, 0, False], ["stage", "b"], ["work", "y", 2.0, 1, False], ["end", 0]]
