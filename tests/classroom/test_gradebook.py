@@ -390,6 +390,31 @@ def test_two_submissions_of_one_student_are_refused(course: Course) -> None:
         GradebookWriter("sqlite:///gradebook.db", course, tasks)
 
 
+def test_a_student_is_called_as_the_folder_with_escapes_for_what_is_obeyed(url: str, course: Course) -> None:
+    """Bytes that are no text, quotes, and signs that a terminal or a page would obey, are in the name and do nothing."""
+    submitted = course.root / "submitted"
+    (submitted / "bob").rename(submitted / os.fsdecode(b"\x1b[31m\xe4'<b>%s{x}"))
+    name = "\\x1b[31m\\udce4'<b>%s{x}"
+    assert () == _writer(url, course).finish([_result(name, Outcome.PASSED, Outcome.FAILED)])
+    with Gradebook(url) as book:
+        assert {name: 4.0} == {s.student.id: s.score for s in book.assignment_submissions("01_tiny")}
+    assert "Twice -1" in "".join(_cells(course.root, name)["hidden_1"]["outputs"][0]["text"])
+
+
+def test_a_name_that_a_gradebook_does_not_take_is_told(course: Course) -> None:
+    """PostgreSQL would refuse it after all the work."""
+    (course.root / "submitted" / "bob").rename(course.root / "submitted" / ("b" * 129))
+    with pytest.raises(UsageError, match="more than the 128 characters"):
+        _writer("sqlite:///gradebook.db", course)
+
+
+def test_a_course_without_its_sources_has_no_gradebook(course: Course) -> None:
+    """Hidden checks would have no cell in it."""
+    (course.root / "solutions").rename(course.root / "assignments")
+    with pytest.raises(UsageError, match="has no 'solutions'"):
+        _writer("sqlite:///gradebook.db", course)
+
+
 # -- the command ----------------------------------------------------------------------------------------------
 
 
