@@ -1,4 +1,4 @@
-"""Memory: what threads share, what a forked process shares, and what a spawned one has for itself.
+"""Memory: what threads and processes share.
 
 A fresh process holds a block of memory. It starts threads, then a forked child, which writes to half of the block, then a
 spawned child. Each says three figures: RSS is all memory that it sees, USS is what it has for itself alone, and PSS divides

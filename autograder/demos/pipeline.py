@@ -1,4 +1,4 @@
-"""The pipeline: a model cut into stages, naively and in micro-batches.
+"""The pipeline: a model in stages, naively and in micro-batches.
 
 Each stage is a process that hands activations on to the next one and gradients back, through pipes. First the whole batch goes
 through all stages at once; then the same batch in micro-batches, forward and then backward (the schedule of GPipe).
