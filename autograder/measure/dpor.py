@@ -80,6 +80,5 @@ def search(case: Case, student: ModuleType, executions: Executions) -> tuple[Ans
         return Answer.HOLDS if executions.count - before < MOST else Answer.UNKNOWN, None
     if ends and ends[-1].verdict:
         return Answer.BROKEN, ends[-1]
-    if "virtual clock" in str(result.explanation):
-        return Answer.UNKNOWN, None  # a deadlock, by its clock: true only if it can be shown
-    return Answer.BROKEN, End("deadlock", execution=Execution(lines=executions.recorder.lines))
+    # A deadlock. It goes by the addresses of locks, which are used again, and by a clock of its own: true only if shown.
+    return Answer.UNKNOWN, None

@@ -13,7 +13,7 @@ from typing import Any
 
 from frontrun import _cooperative as frontrun
 
-from autograder.measure import primitives, schedules
+from autograder.measure import primitives, schedules, tracing
 from autograder.measure.guard import Guard
 from autograder.measure.schedules import Execution, Plan
 from autograder.measure.steps import WAITS, Recorder, SharedNames
@@ -151,6 +151,7 @@ class Executions:
         self._tried = self._untraced = False
         self._witness = _Witness(own_file, self.recorder)
         self._crew = schedules.Crew()
+        self._tracing = tracing.tracing(self.recorder)
         # Traced like the student's code, and called after it: it is seen unless tracing was switched off.
         name = f"end_{secrets.token_hex(4)}"
         code = _nothing.__code__.replace(co_filename=f"/{name}.py", co_name=name, co_qualname=name)
@@ -165,6 +166,10 @@ class Executions:
     def end(self) -> None:
         """End the threads of the case, and so what they keep for themselves."""
         self._crew.dismiss()
+
+    def close(self) -> None:
+        """There are no more executions for now."""
+        self._tracing.stop()
 
     @property
     def intricate(self) -> str:
@@ -186,6 +191,7 @@ class Executions:
                     started.workers,
                     plan,
                     self.recorder,
+                    self._tracing,
                     functools.partial(self._note_trouble, end),
                     first,
                     seed,

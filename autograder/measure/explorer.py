@@ -92,11 +92,16 @@ class Explorer:
             primitives.state.permissive = False
             self._executions.end()
 
+    def close(self) -> None:
+        """There are no more cases."""
+        self._executions.close()
+
     # -- searches
 
     def _by_dpor(self, case: Case, student: ModuleType) -> tuple[Answer, End | None]:
         if self._executions.intricate or not self._dpor_ends:
             return Answer.UNKNOWN, None
+        self._executions.close()  # dpor has a tracing of its own
         answer, found = dpor.search(case, student, self._executions)
         # Where it does not come to an end with one case, it does not with the next ones, which use the same locks.
         self._dpor_ends = answer is not Answer.UNKNOWN

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -101,6 +101,8 @@ def judge(report: object, source: str, challenge: str) -> Judgement:
         return Judgement(
             Finding.TAMPERED, f"{problem}.\nLeave the explorer's tools alone: it has to see the code.", measured
         )
+    if "?" in checked.canaries:
+        return Judgement(Finding.UNDECIDED, "This machine is too slow to tell known races from correct code.", measured)
     for case in checked.cases:
         if reason := _undecided(case):
             return Judgement(Finding.UNDECIDED, f"{' and '.join(case.calls)}: {reason}.", measured)
@@ -115,7 +117,7 @@ def _tampered(report: Report, source: str, challenge: str) -> str:
         return f"The submission interferes with the explorer: {report.findings[0][:300]}"
     if not report.cases:
         return "The explorer explored nothing"
-    if report.canaries != challenge:
+    if any(told not in (true, "?") for told, true in zip_longest(report.canaries, challenge)):
         return "In the process of the submission, races are no longer told from correct code"
     bodies = _bodies(source)
     for case in report.cases:

@@ -12,15 +12,14 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import get_ident
-from types import CodeType, FrameType
 
 from frontrun import _cooperative as frontrun
-from frontrun import _opcode_observer as observer
 from frontrun._real_threading import lock as real_lock
 from frontrun._virtual_clock import VirtualClock
 
 from autograder.measure import primitives
 from autograder.measure.steps import Line, Recorder
+from autograder.measure.tracing import Abandoned, Traced, Tracing
 
 #: Steps that one execution may take, and the most that a thread takes in a row while others could run.
 MOST_STEPS = 6_000
@@ -32,10 +31,6 @@ MOST_SECONDS = 4.0
 
 #: At this step, this thread goes on.
 Plan = dict[int, int]
-
-
-class Abandoned(BaseException):
-    """Ends a worker whose execution came to nothing. No ``except Exception`` of a student's catches it."""
 
 
 @dataclass
@@ -313,6 +308,7 @@ def run(
     workers: Sequence[Callable[[], None]],
     plan: Plan,
     recorder: Recorder,
+    tracing: Tracing,
     on_trouble: Callable[[], None],
     first: int,
     seed: int = 0,
@@ -324,28 +320,6 @@ def run(
     """
     turns = Turns(len(workers), plan, seed, most_steps, on_trouble, recorder.has_threads)
     turns.execution.lines = recorder.lines
-    numbers = threading.local()
-
-    def on_opcode(is_step: bool, _code: CodeType, _offset: int, _frame: FrameType, thread: int) -> bool:
-        if is_step:
-            try:
-                turns.step(thread)
-            except Abandoned:
-                recorder.excuse()  # Python ends the tracing of a thread whose tracer raises
-                raise
-        return is_step
-
-    handle = recorder.watch(
-        observer.start_opcode_trace(
-            get_thread_id=lambda: getattr(numbers, "thread", None),
-            on_opcode=recorder.wrap(on_opcode),
-            is_active=lambda: not turns.over,
-            tool_name="autograder",
-            tool_kind="optimizer",
-            monitor_returns=False,
-        )
-    )
-
     witness = primitives.state.witness
 
     def told(event: str, primitive: object) -> None:
@@ -353,20 +327,16 @@ def run(
             witness(event, primitive)
         turns.report(event, id(primitive), primitive)
 
-    def live(thread: int, worker: Callable[[], None]) -> None:
+    def live(traced: Traced, thread: int, worker: Callable[[], None]) -> None:
         try:
             turns.enter(thread)
             frontrun.set_context(turns, thread)
             frontrun.set_sync_reporter(turns.report)
             primitives.state.steered[get_ident()] = told
-            numbers.thread = thread
-            mine = recorder.quick(handle, thread, turns.step)
-            observer.install_thread_opcode_trace(mine)
             try:
-                worker()
+                with traced(thread):
+                    worker()
             finally:
-                observer.uninstall_thread_opcode_trace(mine)
-                numbers.thread = None
                 primitives.state.steered.pop(get_ident(), None)
                 frontrun.set_sync_reporter(None)
                 frontrun.clear_context()
@@ -374,13 +344,12 @@ def run(
         except (Abandoned, frontrun.SchedulerAbort):
             pass
 
-    try:
-        members = crew.start([functools.partial(live, number, worker) for number, worker in enumerate(workers)])
+    with tracing.steered_by(turns) as traced:
+        jobs = [functools.partial(live, traced, number, worker) for number, worker in enumerate(workers)]
+        members = crew.start(jobs)
         turns.begin(first)
         for member in members:
             if not member.ended(MOST_SECONDS):
                 turns.give_up("stuck")
                 member.ended(0.2)
-    finally:
-        observer.stop_opcode_trace(handle)
     return turns.execution

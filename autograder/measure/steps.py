@@ -22,6 +22,8 @@ Line = tuple[int, int, str]
 WAITS, LEAVES = " waits", " leaves"
 #: Of an instruction: its line, whether it is a step, whether it shows that its line ran, whether it ends a with block.
 Instruction = tuple[int, bool, bool, bool]
+#: Of one that matters: whether it is a step, its line, and what is to be noted of it, if anything.
+Row = tuple[bool, int, str]
 OnOpcode = Callable[[CodeType, int, FrameType, int], bool]
 #: What Python calls for each event in a traced thread; it gives the function for the events to come, or None.
 Trace = Callable[[FrameType, str, object], Any]
@@ -108,11 +110,11 @@ class Recorder:
         #: Every (line, function) that ran in any execution.
         self.covered: set[tuple[int, str]] = set()
         self._names = names
-        self._see, self._traces = watch.see, watch.traces
+        self.see, self._traces = watch.see, watch.traces
         self._tables: dict[int, tuple[CodeType, dict[int, Instruction]]] = {}
         #: Code that is traced nowhere. The code is kept: its id must stay its own.
         self._untraced: dict[int, CodeType] = {}
-        self._known: dict[int, tuple[CodeType, dict[int, tuple[bool, int, str]]]] = {}
+        self._known: dict[int, tuple[CodeType, dict[int, Row]]] = {}
 
     def fresh(self) -> None:
         """Forget the lines of the execution before."""
@@ -137,20 +139,28 @@ class Recorder:
 
         return noting
 
-    def quick(self, handle: OpcodeTraceHandle, thread: int, step: Callable[[int], bool]) -> OpcodeTraceHandle:
-        """The same tracing for one worker, without what every single instruction costs, where Python lets us."""
-        if handle.using_monitoring:
-            return handle
-        trace = self._tracer(handle._settrace_callback, thread, step)
-        return OpcodeTraceHandle(using_monitoring=False, tool_id=None, settrace_callback=trace)
+    def is_traced(self, code: CodeType, frame: FrameType) -> bool:
+        """Whether the instructions of this code are to be watched: code without a file where traced code calls it."""
+        if not self._traces(code.co_filename):
+            return False
+        if not code.co_filename.startswith("<"):
+            return True
+        return frame.f_back is not None and self._traces(frame.f_back.f_code.co_filename)
 
-    def _tracer(self, decides: Trace, thread: int, step: Callable[[int], bool]) -> Trace:
+    def note(self, code: CodeType, thread: int, instruction: Row) -> None:
+        """The thread has come past this instruction."""
+        _, line, what = instruction
+        if what and (not self.lines or self.lines[-1] != (thread, line, what)):
+            self.lines.append((thread, line, what))
+            self.covered.add((line, code.co_qualname))
+
+    def tracer(self, decides: Trace, thread: int, step: Callable[[int], bool]) -> Trace:
         """A trace function for one worker that calls ``step`` before each step: true when others ran meanwhile.
 
         ``decides`` is asked which code is traced. Most instructions are no steps: what is done for each of them is all
         that tracing costs, so there is one function for each code object, which knows which those are.
         """
-        see, excuse, lines, covered, untraced = self._see, self.excuse, self.lines, self.covered, self._untraced
+        see, excuse, lines, covered, untraced = self.see, self.excuse, self.lines, self.covered, self._untraced
         ready: dict[int, Trace] = {}
         traces = self._traces
 
@@ -168,7 +178,7 @@ class Recorder:
             return ready.get(id(code)) or prepare(code)
 
         def prepare(code: CodeType) -> Trace:
-            rows = self._rows(code)
+            rows = self.rows(code)
 
             def inside(frame: FrameType, event: str, _argument: object) -> Trace:
                 if event != "opcode" or (known := rows.get(frame.f_lasti)) is None:
@@ -191,8 +201,8 @@ class Recorder:
 
         return trace
 
-    def _rows(self, code: CodeType) -> dict[int, tuple[bool, int, str]]:
-        """The instructions that matter: whether each is a step, its line, and what is to be noted of it, if anything."""
+    def rows(self, code: CodeType) -> dict[int, Row]:
+        """The instructions that matter, by their offsets."""
         known = self._known.get(id(code))
         if known is None:
             rows = {
@@ -211,7 +221,7 @@ class Recorder:
 
     def watch(self, handle: OpcodeTraceHandle) -> OpcodeTraceHandle:
         """Have every code object seen that a worker enters, traced or not."""
-        see = self._see
+        see = self.see
         if handle.using_monitoring:
             monitoring = sys.monitoring  # type: ignore[attr-defined]
             event = monitoring.events.PY_START
