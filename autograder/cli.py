@@ -31,6 +31,9 @@ _course_option = click.option(
 _isolation_option = click.option(
     "--isolation", type=click.Choice(["namespaces", "landlock", "process"]), help="Force an isolation level."
 )
+_jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), default=1, help="Judge so many submissions at the same time."
+)
 
 
 class _Commands(click.Group):
@@ -160,6 +163,7 @@ def check(
     "--trust-submissions", is_flag=True, help="Run them even where this machine cannot hold code of strangers."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show every check.")
+@_jobs_option
 @_course_option
 @_isolation_option
 def grade(
@@ -172,6 +176,7 @@ def grade(
     fail_under: float | None,
     trust_submissions: bool,
     verbose: bool,
+    jobs: int,
     course_folder: Path | None,
     isolation: str | None,
 ) -> None:
@@ -199,6 +204,7 @@ def grade(
         junit_file=junit_file,
         gradebook=_gradebook(gradebook_url, course, tasks) if gradebook_url is not None else None,
         fail_under=fail_under,
+        jobs=jobs,
     )
 
 
@@ -221,10 +227,11 @@ def release(names: tuple[str, ...], course_folder: Path | None) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Run every proof this many times.")
 @click.option("--no-release", is_flag=True, help="Do not compare assignments/ with what release would make.")
+@_jobs_option
 @_course_option
 @_isolation_option
 def selfcheck(
-    names: tuple[str, ...], repeat: int, no_release: bool, course_folder: Path | None, isolation: str | None
+    names: tuple[str, ...], repeat: int, no_release: bool, jobs: int, course_folder: Path | None, isolation: str | None
 ) -> None:
     """Prove the exercises: stubs lose, references get full marks, wrong submissions lose at the check they name."""
     from autograder.catalog.exercises import Course
@@ -243,7 +250,7 @@ def selfcheck(
             click.echo(f"     {line}")
 
     wanted = room.proofs(course, folders) * repeat
-    complaints += room.prove(wanted, Isolation(isolation) if isolation else None, told)
+    complaints += room.prove(wanted, Isolation(isolation) if isolation else None, told, jobs)
     click.echo()
     for complaint in complaints:
         click.echo(complaint, err=True)
@@ -275,6 +282,7 @@ def _grade_and_show(
     trace_file: Path | None = None,
     gradebook: "GradebookWriter | None" = None,
     fail_under: float | None = None,
+    jobs: int = 1,
 ) -> None:
     from autograder.classroom.grading import Journal, grade_tasks
     from autograder.sandbox import Isolation
@@ -297,6 +305,7 @@ def _grade_and_show(
         journal=journal,
         on_result=told,
         timelines=timelines,
+        jobs=jobs,
     )
     if progress is not None:
         progress.done()

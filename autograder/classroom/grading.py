@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from autograder.catalog.exercises import Course, ExerciseFolder
 from autograder.catalog.submissions import Submission
 from autograder.checks.engine import OnVerdict, grade
 from autograder.checks.tasks import Sandboxes, Task
+from autograder.classroom.side_by_side import grade_side_by_side
 from autograder.errors import SandboxError, UsageError
 from autograder.measure.calibration import Calibration, calibrate
 from autograder.measure.machine import describe
@@ -107,6 +109,7 @@ def grade_tasks(
     on_result: Callable[[Result], None] | None = None,
     on_verdict: OnVerdict | None = None,
     timelines: bool = False,
+    jobs: int = 1,
 ) -> Graded:
     """Judge ``tasks``. Stopped by Ctrl-C it gives what was judged up to then.
 
@@ -116,8 +119,9 @@ def grade_tasks(
         trusted: Whether the submissions may run at a level that does not hold strangers.
         journal: Where results are kept as they are found, and looked for first.
         on_result: Told of each submission.
-        on_verdict: Told of each check.
+        on_verdict: Told of each check, where one submission is judged after the other.
         timelines: Whether the verdicts say what ran when, which costs time.
+        jobs: How many submissions are judged at the same time.
 
     Raises:
         UsageError: Only the weakest level is to be had here, and the submissions are not trusted.
@@ -128,24 +132,28 @@ def grade_tasks(
         results = {index: found for index, task in enumerate(tasks) if (found := journal.find(task)) is not None}
     left = [index for index in range(len(tasks)) if index not in results]
 
-    def keep(result: Result) -> None:
-        index = left[len(judged)]
-        judged.append(result)
+    def keep(place: int, result: Result) -> None:
+        index = left[place]
         results[index] = result
         if journal is not None and all(check.outcome is not Outcome.ERROR for check in result.checks):
             journal.add(tasks[index], result)
         if on_result is not None:
             on_result(result)
 
-    judged: list[Result] = []
     complete = True
     isolation = "none"
     with Sandboxes(forced) as sandboxes:
         if left:
             isolation = _admit(sandboxes, tasks[left[0]], trusted)
         machine = describe(isolation, _calibration(sandboxes, [tasks[index] for index in left]))
+        wanted = [tasks[index] for index in left]
         try:
-            grade([tasks[index] for index in left], sandboxes, keep, on_verdict, timelines=timelines)
+            if jobs == 1 or len(left) < 2:
+                places = count()
+                grade(wanted, sandboxes, lambda result: keep(next(places), result), on_verdict, timelines=timelines)
+            else:
+                sandboxes.close()  # each of those that grade has its own
+                grade_side_by_side(wanted, jobs, keep, forced=forced, timelines=timelines)
         except KeyboardInterrupt:
             complete = False
     report = Report(autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results)))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import count
 from pathlib import Path
 
 from autograder.catalog.check_sources import read_checks
@@ -13,6 +14,7 @@ from autograder.catalog.text import read_own
 from autograder.checks.engine import grade
 from autograder.checks.tasks import Sandboxes, Task
 from autograder.classroom import release
+from autograder.classroom.side_by_side import grade_side_by_side
 from autograder.errors import CatalogError
 from autograder.records import Kind, Outcome, Result, Verdict
 from autograder.sandbox import Isolation
@@ -90,21 +92,26 @@ def prove(
     wanted: Sequence[Proof],
     forced: Isolation | None = None,
     on_proof: Callable[[Proof, str], None] | None = None,
+    jobs: int = 1,
 ) -> list[str]:
-    """Run ``wanted`` and give the complaints. ``on_proof`` is told of each, with its complaint or nothing."""
+    """Run ``wanted``, ``jobs`` at a time, and give the complaints. ``on_proof`` is told of each, with its own or nothing."""
     complaints: list[str] = []
-    pending = iter(wanted)
 
-    def judge(result: Result) -> None:
-        proof = next(pending)
+    def judge(place: int, result: Result) -> None:
+        proof = wanted[place]
         complaint = proof.complaint(result)
         if complaint:
             complaints.append(f"{proof.path}: {complaint}")
         if on_proof is not None:
             on_proof(proof, complaint)
 
-    with Sandboxes(forced) as sandboxes:
-        grade([proof.task for proof in wanted], sandboxes, on_result=judge)
+    tasks = [proof.task for proof in wanted]
+    if jobs > 1:
+        grade_side_by_side(tasks, jobs, judge, forced=forced)
+    else:
+        places = count()
+        with Sandboxes(forced) as sandboxes:
+            grade(tasks, sandboxes, on_result=lambda result: judge(next(places), result))
     return complaints
 
 
