@@ -64,6 +64,11 @@ class Observation:
     #: What went over the sandbox's loopback network, in bytes.
     loopback_bytes: int
     _value: Any = None
+    #: What its processes handed to ``write``, for pipes and files, in bytes; None where that cannot be known. Not what a
+    #: process wrote that had ended and that none of the others had waited for.
+    written_bytes: int | None = None
+    #: Most shared memory that one of its processes had touched, in bytes (Linux).
+    shared_bytes: int = 0
 
     @property
     def start_method(self) -> StartMethod:
@@ -106,6 +111,7 @@ class Watch:
     _alive: list[frozenset[int]] = field(default_factory=list)
     _caller_threads: int = 0
     _running: bool = True
+    _shared_kib: int = 0
 
     def started(self, caller: int, snapshot: Snapshot) -> None:
         self._caller = caller
@@ -136,6 +142,7 @@ class Watch:
         alive = frozenset(process.pid for process in snapshot.processes.values() if process.alive)
         if not self._alive or alive != self._alive[-1]:
             self._alive.append(alive)
+        self._shared_kib = max([self._shared_kib, *(process.shared_kib for process in snapshot.processes.values())])
         ours = self._seen[self._caller].identity if self._caller in self._seen else None
         for process in snapshot.processes.values():
             seen = self._seen.get(process.pid)
@@ -193,6 +200,8 @@ class Watch:
             stderr=outcome.stderr,
             loopback_bytes=outcome.loopback_bytes,
             _value=outcome.value,
+            written_bytes=outcome.written_bytes,
+            shared_bytes=1024 * self._shared_kib,
         )
 
     def timeline(self, label: str, outcome: Outcome) -> CallTimeline | None:

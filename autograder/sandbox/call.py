@@ -75,6 +75,9 @@ class Outcome:
     stdout: str = ""
     stderr: str = ""
     loopback_bytes: int = 0
+    #: Handed to ``write``, for pipes and files, by its processes and those that they have waited for; None where that
+    #: cannot be known.
+    written_bytes: int | None = None
     #: True when no process could exit unseen.
     gated: bool = False
 

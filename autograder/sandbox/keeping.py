@@ -1,5 +1,6 @@
-"""Keeps the limits of a call while it runs: looks at what its processes are, use and write."""
+"""Keeps the limits of a call while it runs: looks at what its processes are, use and write, and keeps some of their text."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.records import Limits
@@ -19,6 +20,24 @@ class Over(Exception):  # noqa: N818 - ends the watch, is no error
         super().__init__(message)
 
 
+@dataclass(slots=True)
+class Text:
+    """Standard output or error: the first part is kept, the rest read and dropped."""
+
+    limit: int
+    kept: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
+
+    def feed(self, data: bytes) -> None:
+        room = self.limit - len(self.kept)
+        self.kept += data[:room]
+        self.dropped += max(0, len(data) - room)
+
+    def __str__(self) -> str:
+        text = self.kept.decode(errors="replace")
+        return f"{text}\n[{self.dropped:,} more bytes dropped]" if self.dropped else text
+
+
 class Keeper:
     """Looks at one call.
 
@@ -30,7 +49,6 @@ class Keeper:
         self._watched = watched
         self._owner = owner
         self._looks = 0
-        self._shared = 0
 
     def look(self, snapshot: procfs.Snapshot) -> None:
         """Look once.
@@ -43,11 +61,11 @@ class Keeper:
             most = f"the {self._limits.processes} processes and threads that it may"
             raise Over(Ending.CRASHED, f"It started more than {most}.")
         if self._looks % _LOOKS_PER_LONG_LOOK == 0:
-            # Costs more than the rest. Of several processes mostly one and the same, and so not added up.
-            self._shared = max((procfs.shared_kib(process.pid) for process in processes), default=0)
-            self._look_at_files()
+            self._look_at_files()  # costs more than the rest
         self._looks += 1
-        memory = self._shared + sum(process.memory_kib for process in processes)
+        # What is shared is mostly one and the same for several processes, and so not added up.
+        shared = max((process.shared_kib for process in processes), default=0)
+        memory = shared + sum(process.memory_kib for process in processes)
         if memory > self._limits.memory_mb * _MIB:
             raise Over(Ending.CRASHED, f"It used more memory than the {self._limits.memory_mb} MiB that it may.")
         run = sum(thread.run for process in processes for thread in process.threads.values())

@@ -3,10 +3,11 @@
 On Linux from procfs, with the scheduler's counters of every thread; elsewhere from psutil, without them.
 """
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,8 @@ class ProcessState:
     memory_kib: int
     #: By thread id.
     threads: dict[int, Counters] = field(default_factory=dict)
+    #: Memory that is shared and lies in no file, in KiB: what it has touched of segments and of mappings without a name.
+    shared_kib: int = 0
     #: Where its stack begins: at a random place for each program that is started, at the parent's in a fork. 0 where
     #: that cannot be known.
     stack: int = 0
@@ -109,13 +112,17 @@ def root_of(pid: int) -> Path:
     return Path(f"{_PROC}/{pid}/root")
 
 
-def shared_kib(pid: int) -> int:
-    """Memory of a process that is shared and lies in no file: segments, and mappings without a name (Linux)."""
-    try:
-        with open(f"{_PROC}/{pid}/status", "rb") as stream:
-            return int(stream.read().partition(b"\nRssShmem:")[2].split(maxsplit=1)[0])
-    except (OSError, ValueError, IndexError):
-        return 0
+def written_bytes(pids: Iterable[int]) -> int | None:
+    """Bytes that processes have handed to ``write``, for pipes and files; None where this cannot be seen of any of them.
+
+    The kernel adds to a process what those wrote that it has waited for (``wait_task_zombie`` in kernel/exit.c): of a
+    tree in which every process is waited for, the root knows it all.
+    """
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"{_PROC}/{pid}/io", "rb") as stream:
+            found.append(int(stream.read().partition(b"wchar:")[2].split(maxsplit=1)[0]))
+    return sum(found) if found else None
 
 
 def mapped_segments(pid: int) -> set[str]:
@@ -151,7 +158,10 @@ def _linux_tree(root: int) -> Iterator[tuple[int, ProcessState]]:
                 with open(f"{_PROC}/{pid}/task/{thread}/schedstat", "rb") as stream:
                     run, delay, turns = map(int, stream.read().split())
                 with open(f"{_PROC}/{pid}/task/{thread}/status", "rb") as stream:
-                    waits = int(stream.read().partition(b"\nvoluntary_ctxt_switches:")[2].split(maxsplit=1)[0])
+                    status = stream.read()
+                waits = int(status.partition(b"\nvoluntary_ctxt_switches:")[2].split(maxsplit=1)[0])
+                if shared := status.partition(b"\nRssShmem:")[2].split(maxsplit=1):  # a zombie has no memory
+                    process.shared_kib = int(shared[0])
                 process.threads[thread] = Counters(run, delay, turns, waits)
                 with open(f"{_PROC}/{pid}/task/{thread}/children", "rb") as stream:
                     pending += [int(child) for child in stream.read().split()]

@@ -7,7 +7,6 @@ import selectors
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from autograder.errors import SandboxError
 from autograder.records import Limits
 from autograder.sandbox import gate, procfs, remains, turns, wire
 from autograder.sandbox.call import Call, Ending, Observer, Outcome
-from autograder.sandbox.keeping import Keeper, Over
+from autograder.sandbox.keeping import Keeper, Over, Text
 
 #: How often a running call is looked at, in seconds.
 TICK = 0.003
@@ -28,24 +27,6 @@ LAST_WORD_SECONDS = 10.0
 #: Messages that may wait to be read: the module is there, the call has returned, its answer.
 MOST_WAITING = 3
 _NO_QUESTION = "The process sent an answer that it was not asked for."
-
-
-@dataclass(slots=True)
-class _Text:
-    """Standard output or error: the first part is kept, the rest read and dropped."""
-
-    limit: int
-    kept: bytearray = field(default_factory=bytearray)
-    dropped: int = 0
-
-    def feed(self, data: bytes) -> None:
-        room = self.limit - len(self.kept)
-        self.kept += data[:room]
-        self.dropped += max(0, len(data) - room)
-
-    def __str__(self) -> str:
-        text = self.kept.decode(errors="replace")
-        return f"{text}\n[{self.dropped:,} more bytes dropped]" if self.dropped else text
 
 
 class RunningCall:
@@ -68,7 +49,7 @@ class RunningCall:
         self._channel, self._their_channel = socket.socketpair()
         self._pipes = {name: os.pipe() for name in ("stdout", "stderr", "status")}
         stack.callback(self._close)
-        self._texts = {name: _Text(self._limits.output_kib * 1024) for name in ("stdout", "stderr")}
+        self._texts = {name: Text(self._limits.output_kib * 1024) for name in ("stdout", "stderr")}
         self._status = b""
         self._frames = wire.FrameReader()
         self._inbox: deque[dict[str, Any]] = deque()
@@ -79,6 +60,7 @@ class RunningCall:
         self._at_return: procfs.Snapshot | None = None
         self._exited_late: set[int] = set()
         self._loopback = 0
+        self._written: int | None = None
         self._keeper = Keeper(call.limits, watched, owner)
         self._segments_before: frozenset[str] = frozenset()
 
@@ -146,6 +128,7 @@ class RunningCall:
             raise self._ended()
         self._segments_before = self._segments()
         self._loopback = procfs.loopback_bytes(self._warden)
+        self._written = procfs.written_bytes(before.processes)
         started = time.monotonic()
         if self._observer is not None:
             self._observer.started(self._outcome.caller, before)
@@ -332,6 +315,9 @@ class RunningCall:
         snapshot = procfs.snapshot(self._warden)
         self._outcome.wall_seconds = snapshot.at - started
         self._outcome.loopback_bytes = procfs.loopback_bytes(self._warden) - self._loopback
+        written = procfs.written_bytes(snapshot.processes)
+        if written is not None and self._written is not None:
+            self._outcome.written_bytes = written - self._written
         if self._observer is not None:
             self._observer.finished(snapshot)
         return snapshot

@@ -102,6 +102,30 @@ def leaves_helpers():
     from multiprocessing import resource_tracker
     resource_tracker.ensure_running()
 
+def sends(count, size):
+    """Each child sends so much to the caller, and ends; one is killed when it has sent."""
+    for number in range(count):
+        reader, writer = multiprocessing.Pipe(duplex=False)
+        pid = os.fork()
+        if pid == 0:
+            writer.send_bytes(b"x" * size)
+            if number: os._exit(0)
+            signal.pause()
+        reader.recv_bytes()
+        if number == 0: os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+def shares(size):
+    from multiprocessing.shared_memory import SharedMemory
+    made = SharedMemory(create=True, size=size)
+    made.buf[:] = b"x" * size
+    if os.fork() == 0:
+        made.buf[:] = b"y" * size
+        os._exit(0)
+    os.wait()
+    made.close()
+    made.unlink()
+
 def fails(): raise ValueError("a reason")
 '''
 
@@ -193,6 +217,24 @@ def test_cpu_time_is_known_per_process(sandbox: ZygoteSandbox) -> None:
     # Process time begins when the process does; the last of it may be counted up to a tick of the kernel late.
     assert 0.18 < worker.cpu_seconds < 0.4
     assert worker.cpu_seconds <= seen.cpu_seconds
+
+
+def test_what_processes_write_is_counted(sandbox: ZygoteSandbox) -> None:
+    """Bytes through pipes are counted from outside, also of processes that have ended or were killed."""
+    size = 1_000_000
+    seen = _observe(sandbox, "sends", 3, size)
+    if seen.written_bytes is None:
+        pytest.skip("this machine does not count what processes write")
+    assert 3 * size <= seen.written_bytes < 3 * size + 10_000
+    assert seen.shared_bytes < size
+
+
+def test_shared_memory_is_seen_and_is_not_written(sandbox: ZygoteSandbox) -> None:
+    """What lies in a segment shows as shared memory, and as nothing that was written, whoever fills it."""
+    size = 4_000_000
+    seen = _observe(sandbox, "shares", size)
+    assert size <= seen.shared_bytes < 2 * size
+    assert seen.written_bytes is None or seen.written_bytes < 10_000
 
 
 def test_what_is_left_behind_is_named_by_its_inner_pid(sandbox: ZygoteSandbox) -> None:
