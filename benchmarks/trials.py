@@ -14,8 +14,8 @@ def machine() -> str:
 
 
 def spin(come_and_go: bool = False) -> None:
-    """Compute without end, or for a third of a second now and then."""
-    while True:
+    """Compute for as long as who started it is there, without a break or for a third of a second now and then."""
+    while multiprocessing.parent_process().is_alive():  # type: ignore[union-attr]
         end = time.monotonic() + 0.3
         while time.monotonic() < end:
             pass
