@@ -16,6 +16,7 @@ import itertools
 import json
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -124,8 +125,8 @@ def whole_class(number: int) -> None:
     print(f"outcomes: {dict(outcomes)}")
     print(f"left behind: {left or 'nothing'}")
     print(
-        f"memory of the grader, MiB: {memory[0]} at first, {max(memory[:quarter])} at most in the first quarter, "
-        f"{max(memory[-quarter:])} in the last"
+        f"memory of the grader, MiB: {statistics.median(memory[:quarter]):.0f} in the first quarter of the time, "
+        f"{statistics.median(memory[-quarter:]):.0f} in the last (medians), {max(memory)} at most"
     )
 
 

@@ -158,10 +158,9 @@ class Turns:
 
     def after_sync_retry(self, thread: int) -> None:
         """It has tried. If it must wait, others go on until it need not."""
-        if thread in self._blocked:
-            self._pass_on(thread)
-            if self._running != thread:
-                self._wait(thread)
+        # Who goes on is asked once: as soon as another has been woken it may run, end, and give the turn back.
+        if thread in self._blocked and self._pass_on(thread) != thread:
+            self._wait(thread)
 
     def report(self, event: str, lock: int, _primitive: object) -> None:
         """What the primitives tell."""
@@ -197,7 +196,8 @@ class Turns:
         ready = [other for other in self._alive if other not in self._blocked and other != thread]
         return next((other for other in ready if other > thread), ready[0] if ready else None)
 
-    def _pass_on(self, thread: int) -> None:
+    def _pass_on(self, thread: int) -> int | None:
+        """Have another go on, or ``thread`` itself; gives which, if anyone."""
         target = self._another(thread)
         if target is None and self._timed:
             target = min(self._timed, key=lambda other: (self._timed[other], other))
@@ -211,6 +211,7 @@ class Turns:
             self._running = thread
         else:
             self._wake(target)
+        return target
 
     def _time_is_up(self, thread: int) -> None:
         self.virtual_clock.advance_to(self._timed[thread])
