@@ -12,32 +12,18 @@ from tests.browser.jupyter import PATIENCE, environment
 
 ROOT = Path(__file__).parents[2]
 
-#: One process for all of it: to import nbgrader takes longer than its work.
-AUTOGRADE = """
-from pathlib import Path
-import shutil
-
-from nbgrader.apps import NbGraderAPI
-from nbgrader.coursedir import CourseDirectory
-from traitlets.config import PyFileConfigLoader
-
-config = PyFileConfigLoader("nbgrader_config.py").load_config()
-api = NbGraderAPI(CourseDirectory(config=config), config=config)
-assert api.generate_assignment("03_race")["success"]
-shutil.copytree("assignments/03_race", "submitted/alice/03_race")
-assert api.autograde("03_race", "alice")["success"]
-"""
+GRADE = ["-c", "from autograder.cli import main; main()", "grade", "submitted", "--gradebook", "sqlite:///gradebook.db"]
 
 
-def _autograded(course: Path, home: Path) -> None:
-    """A course in which alice has handed in what she was given, and nbgrader has graded it."""
+def _graded(course: Path, home: Path) -> None:
+    """A course in which alice has handed in what she was given, and was graded."""
     from autograder.classroom.release import release  # imports nbgrader
 
     shutil.copytree(ROOT / "solutions" / "03_race", course / "solutions" / "03_race")
     shutil.copy(ROOT / "nbgrader_config.py", course)
     release(Course(course))
-    shutil.rmtree(course / "assignments")
-    command = [sys.executable, "-c", AUTOGRADE]
+    shutil.copytree(course / "assignments" / "03_race", course / "submitted" / "alice" / "03_race")
+    command = [sys.executable, *GRADE]
     done = subprocess.run(
         command, cwd=course, env=environment(home), capture_output=True, text=True, timeout=2 * PATIENCE
     )
@@ -62,7 +48,7 @@ def test_an_instructor_reads_the_evidence_and_changes_a_mark(
     from selenium.webdriver.support.ui import WebDriverWait
 
     course = tmp_path / "course"
-    _autograded(course, tmp_path / "nbgrader")
+    _graded(course, tmp_path / "nbgrader")
     assert (0, None) == _mark(course)
 
     wait = WebDriverWait(browser, PATIENCE)
