@@ -151,10 +151,12 @@ class _Replay:
     def __init__(self, ranks: Sequence[Sequence[Event]], per_message: float, per_byte: float) -> None:
         self._ranks, self._per_message, self._per_byte = ranks, per_message, per_byte
         self._clocks = [0.0 for _ in ranks]
+        #: Of those threads of a rank that do collectives beside its first one.
+        self._aside = [0.0 for _ in ranks]
         self._spans: list[Span] = []
         self._counts: dict[tuple[int, object], int] = {}
         self._messages: dict[_Key, _Message] = {}
-        self._calls: list[dict[int, _Key | None]] = [{} for _ in ranks]
+        self._calls: list[dict[int, tuple[_Key | None, bool]]] = [{} for _ in ranks]
         #: How many messages of a way have arrived, and when its wire is free again.
         self._arrived: dict[object, int] = {}
         self._free: dict[object, float] = {}
@@ -181,7 +183,7 @@ class _Replay:
         for rank, (place, events) in enumerate(zip(places, self._ranks, strict=True)):
             if place < len(events):
                 raise ReplayError(f"rank {rank}: {events[place]} cannot have happened")
-        return Schedule(max(self._clocks, default=0.0), tuple(self._spans), len(self._ranks))
+        return Schedule(max([*self._clocks, *self._aside], default=0.0), tuple(self._spans), len(self._ranks))
 
     def _take(self, rank: int, event: Event) -> bool:
         """Let an event happen; False where something else has to happen before."""
@@ -195,11 +197,12 @@ class _Replay:
             case End():
                 if event.call not in self._calls[rank]:
                     return True  # begun before the stage
-                key = self._calls[rank][event.call]
+                key, aside = self._calls[rank][event.call]
                 arrival = 0.0 if key is None else self._arrival(key)
                 if arrival is None:
                     return False
-                self._clocks[rank] = max(self._clocks[rank], arrival)
+                clocks = self._aside if aside else self._clocks
+                clocks[rank] = max(clocks[rank], arrival)
         return True
 
     def _begin(self, rank: int, event: Begin) -> None:
@@ -213,12 +216,14 @@ class _Replay:
         self._counts[rank, way] = number + 1
         key = (way, number)
         # Who sends need not wait for the receiver: the message is on its way.
-        self._calls[rank][event.call] = None if event.name == "send" else key
+        # What another thread receives is handed over; for a collective of its own the first thread need not wait.
+        aside = event.aside and event.peer is None
+        self._calls[rank][event.call] = None if event.name == "send" else key, aside
         if event.name == "recv":
             return
         message = self._messages.setdefault(key, _Message())
         message.bytes = max(message.bytes, event.bytes)
-        message.came[rank] = self._clocks[rank]
+        message.came[rank] = max(self._clocks[rank], self._aside[rank]) if aside else self._clocks[rank]
 
     def _arrival(self, key: _Key) -> float | None:
         """When it has arrived; None while not all have come that give something to it."""

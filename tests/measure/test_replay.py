@@ -53,6 +53,13 @@ def test_a_collective_begins_when_the_last_rank_has_come_and_hides_behind_work()
     assert 5.5 == replay([early, late], 4.0, 0.05).seconds, "begun when the late rank had come"
 
 
+def test_a_thread_that_communicates_waits_beside_the_work() -> None:
+    """Where another thread waits for its collective, the rank's work goes on; the end is when both are ready."""
+    rank: list[Event] = [Begin(0, "all_reduce", "", None, 0, True), End(0), Work("backward", 3.0, 0)]
+    assert 3.0 == replay([rank, rank], 2.0).seconds
+    assert 5.0 == replay([rank, rank], 5.0).seconds
+
+
 def test_messages_go_one_after_another_over_the_wire() -> None:
     """Two messages at once take twice as long, also in two groups; a thousand are no trouble."""
     rank: list[Event] = [*gathered(0, 10), *gathered(1, 10), End(1), End(0)]
