@@ -1,0 +1,19 @@
+# fails: test_small_cases
+# mistake: no items: there is no first item to measure
+import multiprocessing
+import time
+
+
+def adaptive_map(function, items, max_workers):
+    items = list(items)
+    begin = time.perf_counter()
+    values = [function(items[0])]
+    seconds = time.perf_counter() - begin
+    rest = items[1:]
+    if not rest or seconds * len(rest) < 0.02:
+        return values + [function(item) for item in rest]
+    with multiprocessing.get_context("fork").Pool(min(max_workers, len(rest))) as pool:
+        values += pool.imap(function, rest, chunksize=max(1, len(rest) // (max_workers * 64)))
+        pool.close()
+        pool.join()
+    return values

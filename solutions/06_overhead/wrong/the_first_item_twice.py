@@ -1,0 +1,27 @@
+# fails: test_every_item_is_computed_once_in_every_call
+# mistake: the first items are computed to measure them, and once more with the others
+import multiprocessing
+import time
+
+
+def _alone(function, items, seconds):
+    values = []
+    begin = time.process_time()
+    for item in items:
+        if time.process_time() - begin > seconds:
+            break
+        values.append(function(item))
+    return values
+
+
+def adaptive_map(function, items, max_workers):
+    items = list(items)
+    values = _alone(function, items, 0.025)
+    rest = items[len(values) :]
+    if not rest:
+        return values
+    with multiprocessing.get_context("fork").Pool(min(max_workers, len(rest))) as pool:
+        values = list(pool.imap(function, items, chunksize=max(1, len(items) // (max_workers * 64))))
+        pool.close()
+        pool.join()
+    return values
