@@ -283,7 +283,7 @@ def test_a_dear_first_item_is_no_bad_deal(submission, driver, yardstick, speedup
 @pytest.mark.needs("test_values_come_in_order")
 def test_uneven_work_pays(submission, driver, yardstick, speedup):
     """Two cheap items, and then costs that fall from 100 to 1: at least 0.75 of the attainable speedup with 4 workers."""
-    falling = [1_600 + 158_400 * index**3 // 299**3 for index in range(299, -1, -1)]
+    falling = [3_200 + 316_800 * index**3 // 299**3 for index in range(299, -1, -1)]
     pays(submission, driver, yardstick, speedup, case=lambda rng: items_of(rng, [1_000, 1_000, *falling]))
 
 
