@@ -174,7 +174,7 @@ MUST: dict[str, Attack] = {
     "lying_array": Attack("FSSS", "Twice 21 is 42, not 0.", bare="FSSS"),
     "lying_error": Attack("CSSS", "exit status 0 before it answered", bare="CSSS"),
     "makes_a_million_files": Attack("FSSS", "No space left", ("XSSS", ""), ORDINARY),
-    "memory_hog": Attack("CSSS", "more memory than the 500 MiB"),
+    "memory_hog": Attack("XSSS", "more memory than the 500 MiB"),
     "memory_in_twenty": Attack("CSSS", "more memory than the 500 MiB"),
     "memory_of_nobody": Attack("FSSS", "every byte has an owner", bare="PPFP"),
     "million_keys": Attack("FSSS", "Twice 21 is 42, not {", bare="FSSS"),
@@ -391,7 +391,7 @@ def test_the_attack_gets_what_it_deserves(graded: Graded, attack: str) -> None:
     wanted, words = graded.setting.answer(attack)
     if wanted[0] == "X":  # who grows without end may pass one limit or the other
         assert outcomes[0] in "CT"
-        wanted = outcomes[0] + wanted[1:]
+        wanted, words = outcomes[0] + wanted[1:], words if outcomes[0] == "C" else ""
     told = next((check["message"] for check in checks if check["outcome"] != "passed"), "")
     assert (wanted, True) == (outcomes, words in told), told
 
