@@ -26,6 +26,8 @@ CORES = 9
 
 #: Between one worker's start (or answer) and the next, in seconds.
 STEP = 0.15
+#: For so long a worker waits for those that are to go before it.
+PATIENCE = 1.0
 
 
 # -- the plain calls --------------------------------------------------------------------------------------
@@ -129,6 +131,13 @@ def _has_text(value: object) -> bool:
 # -- late workers -----------------------------------------------------------------------------------------
 
 
+def _wait_until(condition: Callable[[], object]) -> None:
+    """Wait for other workers: not for ever, since not everybody has as many."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def draw_with_late_starts(seed: int, n_workers: int, n_samples: int) -> Any:
     """`draw`, forked, where the worker that was started first begins last.
 
@@ -167,8 +176,9 @@ def noise_with_late_answers(seed: int, n_items: int, n_workers: int) -> Any:
 
 @contextlib.contextmanager
 def _late_forks(n_workers: int) -> Iterator[None]:
-    """Of n_workers children the first to be forked sleeps for n_workers - 1 steps, the last not at all."""
+    """Of n_workers children the last to be forked begins first, and each of the others a step after the next."""
     caller = os.getpid()
+    begun = multiprocessing.get_context("fork").RawArray("b", n_workers + 2)
     forks = 0
     active = True
 
@@ -176,11 +186,14 @@ def _late_forks(n_workers: int) -> Iterator[None]:
         nonlocal forks
         forks += 1
 
-    def sleep() -> None:
-        if active and os.getppid() == caller:
-            time.sleep(STEP * max(0, n_workers - forks))
+    def wait() -> None:
+        if active and os.getppid() == caller and forks <= n_workers:
+            if forks < n_workers:
+                _wait_until(lambda: begun[forks + 1])
+                time.sleep(STEP)
+            begun[forks] = 1
 
-    os.register_at_fork(before=count, after_in_child=sleep)
+    os.register_at_fork(before=count, after_in_child=wait)
     try:
         yield
     finally:
@@ -212,25 +225,35 @@ def _late_spawns(n_workers: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _late_calls(names: str, n_workers: int, rounds: int, step: float) -> Iterator[None]:
-    """In each of its first calls (`rounds`) of such methods of queues and pipes a child waits.
+    """In each of its first calls (`rounds`) of such methods of queues and pipes a child waits until all have come.
 
-    Of n_workers children the first to come waits for n_workers - 1 steps, the last not at all.
+    Then the last of n_workers children to come goes first, and each of the others a step after that.
     """
     caller = os.getpid()
-    arrived = multiprocessing.get_context("fork").Array("i", rounds)
+    context = multiprocessing.get_context("fork")
+    arrived, gone = context.Array("i", rounds), context.RawArray("i", rounds)
     own = 0
 
     def late(plain: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(plain)
         def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal own
-            if os.getpid() != caller and own < rounds:
-                with arrived.get_lock():
-                    before = arrived[own]
-                    arrived[own] += 1
-                own += 1
-                time.sleep(step * max(0, n_workers - 1 - before))
-            return plain(*args, **kwargs)
+            if os.getpid() == caller or own >= rounds:
+                return plain(*args, **kwargs)
+            with arrived.get_lock():
+                turn, before = own, arrived[own]
+                arrived[own] += 1
+            own += 1
+            if before < n_workers - 1:
+                _wait_until(lambda: arrived[turn] >= n_workers and gone[turn] >= n_workers - 1 - before)
+                time.sleep(step)
+            if plain.__name__ not in ("put", "send"):
+                gone[turn] += 1  # what it gets may never come
+                return plain(*args, **kwargs)
+            try:
+                return plain(*args, **kwargs)
+            finally:
+                gone[turn] += 1
 
         return call
 
