@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WRONG := $(foreach folder,$(wildcard solutions/*/wrong),$(firstword $(sort $(wildcard $(folder)/*.py))))
 
 grade: $(VENV)/core
-	$(BIN)/autograder grade solutions $(WRONG)
+	$(BIN)/autograder grade --jobs 2 solutions $(WRONG)
 
 test: $(VENV)/dev
 	$(BIN)/ruff format --check .
