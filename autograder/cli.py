@@ -1,7 +1,6 @@
 """The commands, and nothing else: read the command line, call the rooms, write what they give, set the exit status."""
 
 import io
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ if TYPE_CHECKING:  # the rooms are entered by the commands that need them: that 
     from autograder.catalog.exercises import Course
     from autograder.checks.tasks import Task
     from autograder.classroom.gradebook import GradebookWriter
+    from autograder.classroom.progress import ProgressWriter
     from autograder.records import Report, Result
 
 GRADED, BELOW_MARK, WRONG_USAGE, FAULT, STOPPED = 0, 1, 2, 3, 130
@@ -65,12 +65,16 @@ def main() -> None:
 @main.command("list")
 @_course_option
 def list_exercises(course_folder: Path | None) -> None:
-    """Show the exercises."""
+    """Show the exercises, what each builds on, and how far you are."""
     from autograder.catalog.exercises import Course
+    from autograder.classroom.progress import standings
+    from autograder.report.course_map import overview
 
-    for folder in Course.find(course_folder).exercises():
-        exercise = folder.exercise
-        click.echo(f"{folder.path.name:<16} {exercise.title:<44} {exercise.minutes:>3} min")
+    course = Course.find(course_folder)
+    exercises = [folder.exercise for folder in course.exercises()]
+    found, warnings = standings(course)
+    _warn(warnings)
+    click.echo(overview(exercises, found))
 
 
 @main.command()
@@ -127,10 +131,14 @@ def check(
     isolation: str | None,
 ) -> None:
     """Run the public checks on your own work: an exercise's NAME, or the PATH of a file or folder."""
+    from autograder.catalog.exercises import Course
     from autograder.classroom.own_work import own_tasks
+    from autograder.classroom.progress import ProgressWriter
+    from autograder.report.files import must_be_writable
 
-    _must_be_writable(trace_file)
+    must_be_writable(trace_file)
     tasks, warnings = own_tasks(targets, course_folder)
+    works = {(task.submission.exercise, str(task.submission.path)): task.submission for task in tasks}
     _warn(warnings)
     _grade_and_show(
         tasks,
@@ -141,6 +149,7 @@ def check(
         timelines=timeline or trace_file is not None,
         draw=timeline,
         trace_file=trace_file,
+        progress=ProgressWriter(Course.find(course_folder), works),
     )
 
 
@@ -184,9 +193,10 @@ def grade(
     from autograder.catalog.exercises import Course
     from autograder.catalog.submissions import find_submissions
     from autograder.classroom.grading import make_tasks
+    from autograder.report.files import must_be_writable
 
     for file in (json_file, junit_file):
-        _must_be_writable(file)
+        must_be_writable(file)
     if timelines and json_file is None and gradebook_url is None:
         raise UsageError("--timelines: they go into the JSON result, and none is asked for; add --json FILE")
     course = Course.find(course_folder)
@@ -281,6 +291,7 @@ def _grade_and_show(
     junit_file: Path | None = None,
     trace_file: Path | None = None,
     gradebook: "GradebookWriter | None" = None,
+    progress: "ProgressWriter | None" = None,
     fail_under: float | None = None,
     jobs: int = 1,
 ) -> None:
@@ -290,13 +301,15 @@ def _grade_and_show(
     journal = None
     if json_file is not None:
         journal = Journal(json_file.with_name(json_file.name + ".autograder-journal"), timelines)
-    progress = _Progress(len(tasks)) if len(tasks) > 1 and sys.stderr.isatty() else None
+    counter = _Counter(len(tasks)) if len(tasks) > 1 and sys.stderr.isatty() else None
 
     def told(result: "Result") -> None:
         if gradebook is not None:
             gradebook(result)
         if progress is not None:
             progress(result)
+        if counter is not None:
+            counter(result)
 
     graded = grade_tasks(
         tasks,
@@ -307,10 +320,11 @@ def _grade_and_show(
         timelines=timelines,
         jobs=jobs,
     )
-    if progress is not None:
-        progress.done()
+    if counter is not None:
+        counter.done()
     _write(graded.report, json_file, junit_file, trace_file)
     _show(graded.report, verbose=verbose, detailed=detailed, draw=draw)
+    _warn(progress.warnings if progress is not None else ())
     unwritten = gradebook.finish(graded.report.results) if gradebook is not None else ()
     for line in unwritten:
         click.echo(f"autograder: {line}", err=True)
@@ -338,19 +352,6 @@ def _gradebook(url: str, course: "Course", tasks: "Sequence[Task]") -> "Gradeboo
     writer = GradebookWriter(url, course, tasks)
     _warn(writer.warnings)
     return writer
-
-
-def _must_be_writable(file: Path | None) -> None:
-    """Say before the work that a file cannot be written after it."""
-    if file is None:
-        return
-    folder = file.absolute().parent
-    if not folder.is_dir():
-        raise UsageError(f"{file}: the folder to write it in does not exist; make it first")
-    if file.is_dir():
-        raise UsageError(f"{file}: a folder, where a file is to be written; name a file in it")
-    if not os.access(file if file.exists() else folder, os.W_OK):
-        raise UsageError(f"{file}: may not be written by you; choose another place")
 
 
 def _write(report: "Report", json_file: Path | None, junit_file: Path | None, trace_file: Path | None) -> None:
@@ -382,7 +383,7 @@ def _console() -> "Console":
     return Console(highlight=False)
 
 
-class _Progress:
+class _Counter:
     """One line on standard error that counts the submissions."""
 
     def __init__(self, total: int) -> None:

@@ -161,6 +161,14 @@ def test_the_command_line_starts_light() -> None:
     assert set() == loaded & {"pytest", "rich", "msgspec", "msgpack", "numpy", "torch", "nbgrader", "dask"}
 
 
+def test_the_list_comes_at_once() -> None:
+    """``autograder list`` reads files and runs nothing: it waits for no package that starts slowly."""
+    listed = "CliRunner().invoke(main, ['list', '--course', '.'])"
+    loaded = _loaded_by(f"from click.testing import CliRunner\nfrom autograder.cli import main\nprint({listed}.output)")
+    assert "msgspec" in loaded, "the probe sees what is loaded"
+    assert set() == loaded & {"pytest", "rich", "numpy", "torch", "psutil", "frontrun", "nbgrader", "nbformat"}
+
+
 def test_the_zygote_is_small() -> None:
     """What the zygote has imported is in the memory of every submission: none of the grader's tools are."""
     listing = b"import sys\ndef loaded(): return sorted({name.partition('.')[0] for name in sys.modules})"

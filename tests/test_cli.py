@@ -352,10 +352,49 @@ def test_checks_that_cannot_be_loaded_are_a_fault(grade: Command, tmp_path: Path
 
 
 def test_list(run: Command, tmp_path: Path) -> None:
-    """``list`` shows all exercises, in order."""
+    """``list`` shows all exercises, in order, and below them what builds on what."""
     make_course(tmp_path, names=("tiny", "small"))
+    toml = tmp_path / "solutions" / "02_small" / "exercise.toml"
+    toml.write_text('builds_on = ["tiny"]\n' + toml.read_text())
     done = run("list")
-    assert (GRADED, ["01_tiny", "02_small"]) == (done.exit_code, [line.split()[0] for line in done.stdout.splitlines()])
+    exercises, _, course_map = done.stdout.partition("\n\n")
+    assert (GRADED, ["01_tiny", "02_small"]) == (done.exit_code, [line.split()[0] for line in exercises.splitlines()])
+    assert ["01 tiny", "   02 small"] == [line.partition("  " * 5)[0].rstrip() for line in course_map.splitlines()[1:3]]
+
+
+def test_list_shows_how_far_the_student_is(run: Command, tmp_path: Path) -> None:
+    """What was begun, what the last check saw, and what has changed since; no word of it before anything was done."""
+    make_course(tmp_path, names=("tiny", "small", "other"))
+    run("release")
+    assert "untouched" not in run("list").stdout
+    file = tmp_path / "assignments" / "02_small" / "small.py"
+    file.write_text(ONLY_21)
+    assert ["untouched", "begun", "untouched"] == _progress(run("list"))
+    run("check", "small")
+    assert ["untouched", "last check: 4 of 4 points", "untouched"] == _progress(run("list"))
+    file.write_text(WRONG)
+    assert ["untouched", "last check: 4 of 4 points, changed since", "untouched"] == _progress(run("list"))
+    run("check", "assignments/02_small")
+    assert ["untouched", "last check: 0 of 4 points", "untouched"] == _progress(run("list"))
+
+
+def test_a_broken_progress_file_costs_a_warning(run: Command, tmp_path: Path) -> None:
+    """The list is shown all the same, one line names the file, and the next check mends it."""
+    make_course(tmp_path)
+    run("release")
+    run("check", "tiny")
+    kept = tmp_path / ".autograder" / "progress" / "tiny.json"
+    kept.write_text("{")
+    done = run("list")
+    (line,) = done.stderr.splitlines()
+    assert (GRADED, True, True) == (done.exit_code, f"{kept}: ignored: " in line, "01_tiny" in done.stdout)
+    run("check", "tiny")
+    assert ("", ["last check: 0 of 4 points"]) == (run("list").stderr, _progress(run("list")))
+
+
+def _progress(done: Result) -> list[str]:
+    """What ``list`` says behind the minutes of each exercise."""
+    return [line.rpartition(" min")[2].strip() for line in done.stdout.partition("\n\n")[0].splitlines()]
 
 
 @pytest.mark.usefixtures("course")

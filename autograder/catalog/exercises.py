@@ -132,7 +132,7 @@ class Course:
 
         Raises:
             UsageError: There are none.
-            CatalogError: One of them is not as it should be.
+            CatalogError: One of them is not as it should be, or builds on one that does not come before it.
         """
         base = self.root / (where or self.home)
         found = tuple(ExerciseFolder.load(path) for path in entries(base) if _is_exercise(path))
@@ -145,6 +145,8 @@ class Course:
                 if value in seen:
                     raise CatalogError(f"{one_line(folder.path)}: has the {what} of {one_line(seen[value])}")
                 seen[value] = folder.path
+        # Students may have been given a part of the course only: what is missing there is no mistake.
+        _check_order(found, whole=(where or self.home) == "solutions")
         return found
 
     def get(self, name: str, where: Where | None = None) -> ExerciseFolder:
@@ -178,6 +180,23 @@ def entries(folder: Path) -> tuple[Path, ...]:
         return ()
 
 
+def _check_order(folders: Iterable[ExerciseFolder], *, whole: bool) -> None:
+    """Hold every ``builds_on`` to names of exercises with smaller numbers: then there can be no circle."""
+    orders = {folder.exercise.name: folder.exercise.order for folder in folders}
+    for folder in folders:
+        for name in folder.exercise.builds_on:
+            problem = ""
+            if name not in orders:
+                problem = f"{unknown(name, orders)}; mend the name or take it out" if whole else ""
+            elif orders[name] >= folder.exercise.order:
+                problem = (
+                    f"'{name}' has number {orders[name]}, this exercise has {folder.exercise.order}: it can only build "
+                    "on what comes before it (so that nothing builds on itself in a circle); renumber or take it out"
+                )
+            if problem:
+                raise CatalogError(f"{one_line(folder.path / 'exercise.toml')}: builds_on: {problem}")
+
+
 def _is_exercise(path: Path) -> bool:
     return (path / "exercise.toml").is_file()
 
@@ -199,6 +218,10 @@ def _mistake(exercise: Exercise) -> str:
         return f"name: '{one_line(exercise.name)}' cannot be the name of a module"
     if not exercise.hints or not all(hint.strip() for hint in exercise.hints):
         return "hints: at least one, and none of them empty"
+    if len(set(exercise.builds_on)) < len(exercise.builds_on):
+        return "builds_on: a name stands there twice"
+    if exercise.minutes <= 0:
+        return "minutes: must be more than 0"
     for key in ("title", "summary"):
         if not getattr(exercise, key).strip():
             return f"{key}: empty"

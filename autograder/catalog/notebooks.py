@@ -10,6 +10,7 @@ import re
 import stat
 import tokenize
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,8 @@ _LONGEST_QUOTE = 80
 #: Takes the place of the magic, so that lines are counted as the notebook shows them. A declared encoding in the first
 #: line is the one that counts (PEP 263): whatever the cell declares in its second, the text is written as UTF-8.
 _HEAD = "# -*- coding: utf-8 -*- %%exercise {name}\n"
+
+_MAGIC_HEAD = re.compile(r"# -\*- coding: utf-8 -\*- %%exercise \w+")
 
 _MAGIC = re.compile(r"\s*%%exercise[ \t]+(?:\d\d_)?(?P<name>\w+)[ \t]*(?:\n|\Z)")
 
@@ -85,8 +88,14 @@ def cell_module(name: str, body: str) -> Source:
 
 def same_work(file: Source, notebook: Source) -> bool:
     """Whether a file and a notebook have the same module in them, whatever stands for the magic."""
-    code = notebook.text.partition("\n")[2]
-    return not (file.problem or notebook.problem) and file.text.strip() == code.strip()
+    return not (file.problem or notebook.problem) and fingerprint(file.text) == fingerprint(notebook.text)
+
+
+def fingerprint(text: str) -> str:
+    """16 hexadecimal digits that tell one module from another: the same for a file and for a cell with the same code."""
+    first, _, rest = text.partition("\n")
+    code = rest if _MAGIC_HEAD.fullmatch(first) else text
+    return blake2b(code.strip().encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def _module_in(data: bytes, name: str) -> Source:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autograder.catalog import Course, ExerciseFolder
 from autograder.catalog.markers import RegionKind, regions
+from autograder.catalog.notebooks import fingerprint
 from autograder.catalog.text import one_line, read_own
 from autograder.errors import CatalogError, UsageError
 
@@ -71,10 +72,11 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
         CatalogError: Markers that do not match, or a file that is missing or would not be Python.
         UsageError: nbgrader is not installed.
     """
+    stub = stub_of(folder)
     files = {
-        folder.reference.name: stub_of(folder),
+        folder.reference.name: stub,
         folder.tests.name: _public(folder.tests),
-        "exercise.toml": _as_it_is(folder.path / "exercise.toml"),
+        "exercise.toml": _described(folder, stub),
         "README.md": _as_it_is(folder.path / "README.md"),
     }
     if folder.driver is not None:
@@ -83,8 +85,16 @@ def released_files(folder: ExerciseFolder) -> dict[str, bytes]:
         files[folder.yardstick.name] = _public(folder.yardstick)
     from autograder.classroom.notebooks import released_notebook  # nbgrader is there: the stub was made with it
 
-    notebook = {_notebook_of(folder).name: released_notebook(folder, files[folder.reference.name])}
+    notebook = {_notebook_of(folder).name: released_notebook(folder, stub)}
     return {name: text.encode() for name, text in files.items()} | notebook
+
+
+def _described(folder: ExerciseFolder, stub: str) -> str:
+    """The ``exercise.toml`` that students get: it tells the stub, so that it can be told what they changed."""
+    path = folder.path / "exercise.toml"
+    if folder.exercise.released:
+        raise CatalogError(f"{one_line(path)}: released: written by 'autograder release' only; take it out")
+    return f'released = "{fingerprint(stub)}"\n{_as_it_is(path)}'
 
 
 def _source_notebook(folder: ExerciseFolder) -> bytes:

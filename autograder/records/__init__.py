@@ -1,19 +1,23 @@
 """Plain immutable data: exercises, checks, verdicts and results. Imports nothing else of ours."""
 
 from autograder.records.exercise import CheckInfo, Exercise, Kind, Limits
+from autograder.records.progress import PROGRESS_VERSION, LastCheck, Standing
 from autograder.records.result import SCHEMA, Machine, Outcome, Report, Result, Verdict
 from autograder.records.timeline import Timeline
 
 __all__ = [
+    "PROGRESS_VERSION",
     "SCHEMA",
     "CheckInfo",
     "Exercise",
     "Kind",
+    "LastCheck",
     "Limits",
     "Machine",
     "Outcome",
     "Report",
     "Result",
+    "Standing",
     "Timeline",
     "Verdict",
 ]

@@ -43,6 +43,10 @@ class Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hints: tuple[str, ...]
     #: Names that a submission's module must offer.
     offers: tuple[str, ...]
+    #: Names of the exercises that should be done before, each with a smaller number.
+    builds_on: tuple[str, ...] = ()
+    #: Fingerprint of the stub; ``release`` writes it into what students get, so that work that was begun is known.
+    released: str = ""
     #: Modules that the sandbox has imported before a submission starts.
     preload: tuple[str, ...] = ()
     #: Environment variables of the sandbox, beside the common ones.

@@ -21,7 +21,7 @@ def _graded(course: Path, home: Path) -> None:
 
     shutil.copytree(ROOT / "solutions" / "03_race", course / "solutions" / "03_race")
     shutil.copy(ROOT / "nbgrader_config.py", course)
-    release(Course(course))
+    release(Course(course), "race")
     shutil.copytree(course / "assignments" / "03_race", course / "submitted" / "alice" / "03_race")
     command = [sys.executable, *GRADE]
     done = subprocess.run(

@@ -119,6 +119,9 @@ def test_one_broken_exercise_leaves_the_others_usable(course: Course, add_exerci
         (GOOD.replace('hints = ["a"]', 'hints = ["a", " "]'), "hints"),
         (GOOD.replace("Fix a race", "  "), "title"),
         (GOOD.replace('"race"', '"ra ce"'), "name"),
+        (GOOD.replace("minutes = 20", "minutes = 0"), "minutes"),
+        (GOOD + 'builds_on = "threads"\n', "builds_on"),
+        (GOOD + 'builds_on = ["threads", "threads"]\n', "builds_on"),
         (GOOD + "[limits]\nwall_seconds = 0\n", "wall_seconds"),
         (GOOD + "[limits]\nwall_seconds = nan\n", "wall_seconds"),
         (GOOD.replace("order = 3", "order = 4"), "04_race"),
@@ -149,6 +152,41 @@ def test_two_exercises_do_not_share_name_or_number(course: Course, add_exercise:
     add_exercise(folder)
     with pytest.raises(CatalogError, match=f"has the {what} of"):
         course.exercises()
+
+
+@pytest.mark.parametrize(
+    ("builds_on", "told"),
+    [
+        ({"04_seeding": "rase"}, ["04_seeding/exercise.toml: builds_on: ", "'rase'", "did you mean 'race'?"]),
+        ({"04_seeding": "seeding"}, ["04_seeding/exercise.toml: builds_on: 'seeding' has number 4", "in a circle"]),
+        ({"03_race": "cpu_bound"}, ["03_race/exercise.toml: builds_on: 'cpu_bound' has number 5", "renumber"]),
+        ({"03_race": "cpu_bound", "05_cpu_bound": "race"}, ["03_race/exercise.toml: builds_on: ", "in a circle"]),
+    ],
+)
+def test_an_exercise_builds_on_what_comes_before_it(course: Course, builds_on: dict[str, str], told: list[str]) -> None:
+    """A name that is not there, and a circle of any length, are one line that names file, cause and remedy."""
+    for folder, name in builds_on.items():
+        _build(course.root / "solutions" / folder, name)
+    with pytest.raises(CatalogError) as error:
+        course.exercises()
+    assert [] == [part for part in told if part not in _one_line(error)], error.value
+
+
+def test_an_exercise_says_what_it_builds_on(course: Course) -> None:
+    """By the names of exercises with smaller numbers; by nothing, where it builds on none."""
+    _build(course.root / "solutions" / "05_cpu_bound", "race")
+    assert [(), (), ("race",)] == [folder.exercise.builds_on for folder in course.exercises()]
+
+
+def test_a_part_of_the_course_is_a_course(tmp_path: Path, add_exercise: Add) -> None:
+    """Students who were not given an exercise yet can use those that build on it."""
+    _build(add_exercise("03_race", where="assignments"), "threads")
+    assert [("threads",)] == [folder.exercise.builds_on for folder in Course(tmp_path / "course").exercises()]
+
+
+def _build(folder: Path, name: str) -> None:
+    toml = folder / "exercise.toml"
+    toml.write_text(f'builds_on = ["{name}"]\n{toml.read_text()}')
 
 
 def test_an_exercise_knows_its_files(course: Course) -> None:

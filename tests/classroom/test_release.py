@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder.catalog import Course
+from autograder.catalog.notebooks import fingerprint
 from autograder.classroom.release import release, released_files, stale
 from autograder.errors import CatalogError, UsageError
 
@@ -130,7 +131,7 @@ def test_students_get_stub_public_checks_driver_and_handout(course: Course) -> N
         "01_double/double.py": STUB,
         "01_double/test_double.py": PUBLIC,
         "01_double/driver.py": "import math\n",
-        "01_double/exercise.toml": TOML.format(name="double", order=1),
+        "01_double/exercise.toml": f'released = "{fingerprint(STUB)}"\n' + TOML.format(name="double", order=1),
         "01_double/README.md": "# A handout\n",
     } == released
 
@@ -139,6 +140,14 @@ def test_a_release_is_a_course_that_students_can_use(course: Course) -> None:
     """All exercises are there, and can be read without the solutions."""
     release(course)
     assert ["double", "halve"] == [folder.exercise.name for folder in course.exercises("assignments")]
+
+
+def test_what_release_writes_is_not_written_by_hand(course: Course) -> None:
+    """A fingerprint in the source would stand there twice in what students get."""
+    path = course.root / "solutions" / "01_double" / "exercise.toml"
+    path.write_text('released = "0"\n' + path.read_text())
+    with pytest.raises(CatalogError, match=r"exercise\.toml: released: .*take it out"):
+        release(course)
 
 
 def test_only_files_that_differ_are_written(course: Course) -> None:
