@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -280,3 +281,32 @@ def pipeline_stage(
             if target is not None:
                 target.send(None)
     pipe.send(done)
+
+
+# -- thousand-ranks -----------------------------------------------------------------------------------------
+
+
+def echo(pipe: Connection, address: tuple[str, int], messages: Sequence[tuple[int, int]]) -> None:
+    """Send back what comes over a socket: of each size in bytes, so many messages."""
+    with socket.create_connection(address) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for size, times in messages:
+            message = memoryview(bytearray(size))
+            for _ in range(times):
+                receive(wire, message)
+                wire.sendall(message)
+    pipe.send(None)
+
+
+def receive(wire: socket.socket, message: memoryview) -> None:
+    """Fill `message` with what comes.
+
+    Raises:
+        EOFError: The other side has closed the socket before.
+    """
+    got = 0
+    while got < len(message):
+        more = wire.recv_into(message[got:])
+        if not more:
+            raise EOFError
+        got += more

@@ -12,6 +12,7 @@ from autograder.demos import (
     pipeline,
     race,
     scaling,
+    thousand_ranks,
     who_is_who,
 )
 from autograder.demos.demo import Demo
@@ -27,6 +28,7 @@ DEMOS: tuple[Demo[Any], ...] = (
     fork_random.DEMO,
     scaling.DEMO,
     gradients.DEMO,
+    thousand_ranks.DEMO,
     pipeline.DEMO,
 )
 

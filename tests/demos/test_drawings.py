@@ -8,10 +8,22 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from autograder.demos import fork_random, gil, gradients, many, memory, pipeline, race, scaling, who_is_who
+from autograder.demos import (
+    fork_random,
+    gil,
+    gradients,
+    many,
+    memory,
+    pipeline,
+    race,
+    scaling,
+    thousand_ranks,
+    who_is_who,
+)
 from autograder.demos.children import MIB, Batch, Memory, Piece, Turn
 from autograder.demos.drawing import Drawing, cells
 from autograder.demos.lockstep import Step
+from autograder.measure.hockney import Hockney
 
 
 def _lines(drawing: Drawing) -> list[str]:
@@ -224,9 +236,37 @@ def test_pipeline_on_one_scale_of_time() -> None:
     ] == _lines(pipeline.draw(SCHEDULES))
 
 
+COSTS = thousand_ranks.Seen(
+    10**7,
+    *(thousand_ranks.costs(network, 10**7) for network in (Hockney(5e-6, 5e-10), thousand_ranks.CLUSTER)),
+)
+
+
+def test_a_thousand_ranks_beside_the_lower_bound() -> None:
+    """A row for each number of ranks in each chart, on one scale, with the bound and all algorithms; then the steps."""
+    lines = _lines(thousand_ranks.draw(COSTS))
+    assert "       this machine: 5.0 µs, 2.0 GB/s       a cluster: 10 µs, 12.5 GB/s" == lines[0]
+    charts, steps = lines[3:13] + lines[15:25], lines[-10:]
+    for row in (charts[:10], charts[10:], steps):
+        assert list(thousand_ranks.RANKS) == [int(line.split()[0]) for line in row]
+    for line in charts:
+        for panel in (line[7:42], line[44:]):
+            assert panel.lstrip().startswith("│")
+            assert ["D", "G", "H", "R", "│"] == sorted(panel.replace(" ", ""))
+    assert " 1024          │HR  D                G        │H   RD               G" == charts[9]
+    assert " 1024      1.7 s     50 ms    40 ms    48%      3.3 s     27 ms   6.4 ms    16%" == steps[-1]
+
+
+def test_times_have_the_unit_that_suits_them() -> None:
+    """And two digits or more."""
+    expected = {1e-6: "1 µs", 4.74e-6: "4.7 µs", 9.996e-4: "1.0 ms", 0.0335: "34 ms", 1.66: "1.7 s", 1234.5: "1,234 s"}
+    assert expected == {seconds: thousand_ranks.told(seconds) for seconds in expected}
+
+
 ALL: list[tuple[Any, Any]] = [
     (who_is_who.draw, PEOPLE), (memory.draw, MEMORY), (many.draw, CROWD), (gil.draw, RUNS), (race.draw, RACE),
     (fork_random.draw, DRAWS), (scaling.draw, CURVE), (gradients.draw, GRADIENTS), (pipeline.draw, SCHEDULES),
+    (thousand_ranks.draw, COSTS),
 ]  # fmt: skip
 
 

@@ -20,10 +20,12 @@ from autograder.demos import (
     pipeline,
     race,
     scaling,
+    thousand_ranks,
     who_is_who,
 )
 from autograder.demos.children import MIB
 from autograder.demos.crew import Method
+from autograder.measure.hockney import Hockney
 from autograder.records.timeline import Doing, Segment
 
 LINUX = sys.platform == "linux"
@@ -199,11 +201,52 @@ def test_the_clock_stands_still_while_nobody_runs() -> None:
     ] == gil.without_gaps([first, second])
 
 
-def test_no_torch_in_children() -> None:
-    """What a spawned process imports for a demonstration is light."""
-    code = "import sys, autograder.demos.children; print(*sys.modules)"
+def test_messages_of_this_machine_take_time() -> None:
+    """Two processes talk: a message takes more than nothing and less than a second, and a long one more than a short one."""
+    network = thousand_ranks.calibrate()
+    assert 0 < network.alpha < 1
+    assert 0 < network.beta < 1
+
+
+def test_a_thousand_ranks_cost_what_was_counted() -> None:
+    """On a network of known figures: nothing below the bound, and what the closed forms say at 1,024 ranks."""
+    network, elements, most = thousand_ranks.CLUSTER, 10_000_000, 1024
+    seen = thousand_ranks.costs(network, elements)
+    for rows in (seen.many, seen.few):
+        assert list(thousand_ranks.RANKS) == list(rows)
+        assert all(seconds >= 0.999999 * row.least for row in rows.values() for seconds in row.seconds.values())
+    assert "D" == min(seen.few[most].seconds, key=lambda sign: seen.few[most].seconds[sign])
+    assert "G" == max(seen.many[most].seconds, key=lambda sign: seen.many[most].seconds[sign])
+    step = seen.steps[most]
+    messages = 2 * (most - 1) * network.alpha
+    assert (
+        seen.many[most].seconds["R"] == step.flat == pytest.approx(messages + 4 * 9766 * 2 * (most - 1) * network.beta)
+    )
+    assert thousand_ranks.TENSORS * messages < step.calls < (thousand_ranks.TENSORS + 1) * messages + 2 * step.flat
+
+
+def test_the_hidden_share_is_what_the_schedule_leaves() -> None:
+    """All but the last bucket where only bytes cost; nothing with a single one; less than nothing where messages cost all."""
+    bucket = thousand_ranks.BUCKET // 4
+    bytes_only = Hockney(0.0, 1e-10)
+    assert pytest.approx(0.0) == thousand_ranks.hidden(bytes_only, bucket // 2, 8)
+    # A tensor fills a bucket: each goes out while the next is computed, and the last one when all is done.
+    assert pytest.approx(1 - 1 / 161) == thousand_ranks.hidden(bytes_only, thousand_ranks.TENSORS * bucket, 2)
+    assert thousand_ranks.hidden(Hockney(1e-3, 0.0), 8 * bucket, 1024) < 0
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("children", {"torch", "numpy", "rich", "msgspec", "msgpack", "click", "pytest"}),
+        ("registry", {"torch", "numpy"}),
+    ],
+)
+def test_what_is_imported_is_light(module: str, heavy: set[str]) -> None:
+    """A spawned process is there soon; and no library has threads when processes are started, which Ctrl-C could reach."""
+    code = f"import sys, autograder.demos.{module}; print(*sys.modules)"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "psutil" in loaded, "the probe sees what is loaded"
-    assert set() == loaded & {"torch", "numpy", "rich", "msgspec", "msgpack", "click", "pytest"}
+    assert set() == loaded & heavy
