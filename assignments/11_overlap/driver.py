@@ -231,7 +231,7 @@ def run_deep(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def slope(layer: int, rank: int) -> float:
-    """The gradient of a layer's parameters on a rank."""
+    """The gradient of a layer's parameters on a rank in the first step; in step k it is k times as large."""
     return float((layer + 1) * (rank + 1))
 
 
@@ -259,6 +259,8 @@ def _run_deep(
     for step in (1, 2):  # the first may set something up
         module.zero_grad()
         inputs = torch.ones(1, 1, requires_grad=True)
+        for layer in made:
+            layer.slope = step * slope(layer.number, rank)
         log.stage(f"step {step}")
         start = time.monotonic()
         model(inputs).sum().backward()

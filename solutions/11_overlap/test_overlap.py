@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograder.checks import assert_clean, expect_type, fail, fingerprint, inconclusive
-from autograder.measure.replay import ReplayError, Schedule, Work, events_of, replay
+from autograder.measure.replay import Begin, ReplayError, Schedule, Work, events_of, replay
 
 #: How far a gradient or a parameter may be from what one process gets.
 ALLOWED = 1e-5
@@ -66,8 +66,21 @@ def as_one_process(driver: Any, case: dict[str, Any], measured: dict[str, Any]) 
             assert not moved, (
                 f"After step {step + 1} the parameters on rank {rank} are not those of one process: {', '.join(moved[:6])}."
             )
+    if case["world_size"] > 1:
+        _hands_over_its_own(wanted, ran)
     measured["largest difference"] = max(measured.get("largest difference", 0.0), largest)
     return ran
+
+
+def _hands_over_its_own(wanted: dict[str, Any], ran: dict[str, Any]) -> None:
+    """Every rank gave the others as many bytes as its own gradients are."""
+    for rank, calls in enumerate(ran["calls"]):
+        own = sum(array.nbytes for step in wanted["own"] for array in step[rank].values() if array.any())
+        handed_over = sum(call["bytes"] for call in calls)
+        assert handed_over >= 0.99 * own, (
+            f"Rank {rank} handed {handed_over:,} bytes to the others in all, and its own gradients are {own:,} bytes.\n"
+            "How did the others learn of them, if not in messages?"
+        )
 
 
 def _are_means(
@@ -143,7 +156,7 @@ def deep(driver: Any, case: dict[str, Any], slower: float) -> tuple[dict[str, An
         for step, layers in enumerate(value["gradients"], start=1):
             assert len(layers) == case["layers"] and len(value["seconds"]) == 2, "A rank's report is not its own."
             for layer, ends in enumerate(layers):
-                mean = (layer + 1) * (n_ranks + 1) / 2
+                mean = step * (layer + 1) * (n_ranks + 1) / 2
                 assert len(ends) == 2 and all(abs(end - mean) <= ALLOWED * mean for end in ends), (
                     f"After finish() in step {step}, the gradients in layer {layer} on rank {rank} lie between "
                     f"{ends[0]:.6g} and {ends[-1]:.6g}. The mean over the {n_ranks} ranks is {mean:.6g}.\n"
@@ -191,8 +204,22 @@ def _schedule(driver: Any, case: dict[str, Any], allowed: float) -> tuple[Schedu
         except ReplayError as error:
             fail(f"What the ranks sent and waited for does not fit together: {error}.")
         for rank, of_rank in enumerate(events):
-            works = sum(isinstance(event, Work) for event in of_rank)
-            assert works >= 2 * case["layers"], f"Rank {rank} went through {works // 2} of {case['layers']} layers."
+            works = [event for event in of_rank if isinstance(event, Work)]
+            assert len(works) >= 2 * case["layers"], (
+                f"Rank {rank} went through {len(works) // 2} of {case['layers']} layers."
+            )
+            took = sum(work.length for work in works) / slower
+            wanted = case["layers"] * (case["forward"] + case["backward"]) / 1000
+            assert took >= 0.999 * wanted, (
+                f"On rank {rank} the layers took {took * 1000:.0f} ms, and they are {wanted * 1000:.0f} ms of work. "
+                "What a layer costs is not yours to change."
+            )
+            handed_over = sum(event.bytes for event in of_rank if isinstance(event, Begin))
+            gradients = 4 * case["layers"] * case["pieces"] * case["numel"]
+            assert handed_over >= 0.999 * gradients, (
+                f"Rank {rank} handed {handed_over:,} bytes to the others in a step, and its gradients are {gradients:,} bytes. "
+                "How do the others know the rest of them?"
+            )
         best = min(found, key=lambda schedule: schedule.seconds)
         if best.seconds <= allowed or not any(getattr(event, "aside", False) for one in events for event in one):
             break
