@@ -56,6 +56,13 @@ def fetch_twice(urls: list[str], max_workers: int) -> dict[str, Any]:
     return {"first": results[0], "second": results[1], "calls": list(calls.values())}
 
 
+def fetch_empty_pages(n: int, max_workers: int) -> Any:
+    """`fetch_all` of pages with nothing in them: "", None, 0, and again."""
+    import threads
+
+    return threads.fetch_all(lambda number: ("", None, 0)[number % 3], list(range(n)), max_workers)
+
+
 # -- pages that come when they are told to ----------------------------------------------------------------
 
 

@@ -68,6 +68,20 @@ def raised(seen, expected, told):
     )
 
 
+def that_many(seen, max_workers):
+    """There were max_workers calls while urls were left."""
+    if seen.stall is not None:
+        came, wanted = seen.stall
+        left = f"{came} call{'s' if came != 1 else ''} of fetch waited, and no other began for 2 s"
+        fail(
+            f"With max_workers={max_workers} and enough urls left, {left}; {wanted} were wanted.\n"
+            "When one call has come back, what does the next url wait for? And who would take it if one page never came?"
+        )
+    assert seen.most >= max_workers, (
+        f"With max_workers={max_workers} and enough urls, there were never more than {seen.most} calls at the same time."
+    )
+
+
 def threads_only(seen):
     """The call started no process."""
     assert not seen.processes, (
@@ -83,11 +97,15 @@ def fast(submission, driver, yardstick, speedup, case, max_workers):
     Pages are waited for much longer than a thread on a busy machine waits for its core.
     """
 
+    most = 0
+
     def serial(urls):
         return sum(int(url.rpartition("/")[2]) for url in urls) / 1000
 
     def student(urls):
+        nonlocal most
         seen = threads_only(submission.observe("fetch_all", driver.page, urls, max_workers))
+        most = max(most, seen.peak_threads)
         pages_of(seen.value, urls)
         soonest = serial(urls) / max_workers
         assert seen.wall_seconds >= soonest, (
@@ -102,6 +120,11 @@ def fast(submission, driver, yardstick, speedup, case, max_workers):
         yardstick=lambda urls, _: yardstick.observe("run", driver.page, urls, max_workers),
         needed=NEEDED,
         serial=serial,
+    )
+    # Pages that came in time without threads were not waited for. The caller may fetch, too.
+    assert most >= max_workers - 1, (
+        f"The pages were there in time, and yet there were never more than {most} threads beside the one that called "
+        f"fetch_all, where max_workers={max_workers}. Who waited for them?"
     )
 
 
@@ -149,13 +172,7 @@ def test_that_many_while_there_is_work(driver):
     urls = names(9, 0)
     seen = directed(driver, urls, 3, quiet=0.0)
     returned(seen, urls)
-    if seen.stall is not None:
-        came, wanted = seen.stall
-        left = f"{came} call{'s' if came != 1 else ''} of fetch waited, and no other began for 2 s"
-        fail(
-            f"With max_workers=3 and enough urls left, {left}; {wanted} were wanted.\n"
-            "When one call has come back, what does the next url wait for? And who would take it if one page never came?"
-        )
+    that_many(seen, 3)
 
 
 @pytest.mark.points(1)
@@ -246,12 +263,20 @@ def test_the_result_is_always_the_same(driver):
 @pytest.mark.points(0.5)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_small_cases(submission, driver):
-    """No urls, one url, fewer urls than workers, one worker, the same url twice."""
+    """No urls, one url, fewer urls than workers, one worker, forty, the same url twice, empty pages."""
     assert submission.fetch_all(driver.page, [], 4) == [], "No urls should give []."
     one, three = names(1, 5), names(3, 5)
     for urls, max_workers in ((one, 4), (three, 16), (three, 1), (three + three, 2)):
         pages = pages_of(submission.fetch_all(driver.page, urls, max_workers), urls)
         assert len(pages) == len(urls), f"{len(urls)} urls and {max_workers} workers gave {len(pages)} pages."
+    many = names(44, 0)
+    seen = directed(driver, many, 40, quiet=0.0)
+    returned(seen, many)
+    that_many(seen, 40)
+    pages = expect_type(driver.fetch_empty_pages(6, 2), list[object], "a list of pages")
+    assert sorted(map(repr, pages)) == sorted(map(repr, ["", None, 0] * 2)), (
+        f"Of six urls, fetch gave '', None and 0 in turn, and fetch_all returned {pages}. Those are pages, too."
+    )
 
 
 @pytest.mark.points(0.5)
