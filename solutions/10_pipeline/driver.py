@@ -216,6 +216,16 @@ def one_process(case: dict[str, Any]) -> dict[str, Any]:
     return _alone(Case(**case), "right")
 
 
+def passed_on(case: dict[str, Any]) -> list[int]:
+    """How many bytes of activations, and as many of gradients, each stage but the last shares with the next one in a step."""
+    run = Case(**case)
+    outputs, sizes = run.batch(0)[0], []
+    for stage in run.stages()[:-1]:
+        outputs = stage(outputs).detach()
+        sizes.append(outputs.numel() * outputs.element_size())
+    return sizes
+
+
 #: Mistakes that leave a signature in the parameters, and how to say so.
 MISTAKES = {
     "sum": "the means of all micro-batches added up, where one process has one mean over the batch",

@@ -55,6 +55,7 @@ def as_one_process(driver: Any, case: dict[str, Any], measured: dict[str, Any]) 
         if wrong:
             _say_what_is_wrong(driver, case, step, stages, values, wrong, distances)
         largest = max(largest, *(max(of_stage.values()) for of_stage in distances))
+    _passes_everything_on(driver, case, ran)
     measured["largest difference"] = max(measured.get("largest difference", 0.0), largest)
     return ran
 
@@ -164,7 +165,8 @@ def _schedule(driver: Any, case: dict[str, Any], allowed: float) -> Schedule:
             found.append(replay(events).slower(1 / slower))
         except ReplayError as error:
             fail(f"What the ranks sent and received does not fit together: {error}.")
-        _does_all_the_work(events, case["n_items"])
+        _does_all_the_work(events, case["n_items"], costs)
+        _passes_everything_on(driver, case, ran)
         best = min(found, key=lambda schedule: schedule.seconds)
         if best.seconds <= allowed or not any(
             getattr(event, "aside", False) for of_rank in events for event in of_rank
@@ -175,8 +177,8 @@ def _schedule(driver: Any, case: dict[str, Any], allowed: float) -> Schedule:
     return best
 
 
-def _does_all_the_work(events: list[list[Any]], n_items: int) -> None:
-    """Every item went through every stage, forward and backward."""
+def _does_all_the_work(events: list[list[Any]], n_items: int, costs: dict[str, list[float]]) -> None:
+    """Every item went through every stage, forward and backward, and took its time there."""
     for rank, of_rank in enumerate(events):
         for name in ("forward", "backward"):
             items = sum(event.number for event in of_rank if isinstance(event, Work) and event.name == name)
@@ -185,6 +187,24 @@ def _does_all_the_work(events: list[list[Any]], n_items: int) -> None:
                     f"On rank {rank}, {items} of {n_items} items went {name} through the stage. Every item goes through "
                     "every stage, by calling it."
                 )
+            took = sum(event.length for event in of_rank if isinstance(event, Work) and event.name == name)
+            assert took >= 0.999 * n_items * costs[name][rank] / 1000, (
+                f"On rank {rank} the {name} work of the stage took {took * 1000:.0f} ms, and it is {n_items * costs[name][rank]:.0f} ms "
+                "of work. What a stage costs is not yours to change."
+            )
+
+
+def _passes_everything_on(driver: Any, case: dict[str, Any], ran: dict[str, Any]) -> None:
+    """What the ranks handed to one another is as much as their activations and gradients are."""
+    activations = driver.passed_on(case)
+    for rank, calls in enumerate(ran["calls"]):
+        sizes = activations[rank : rank + 1] + (activations[rank - 1 : rank] if rank > 0 else [])
+        needed = case.get("steps", 1) * sum(sizes)
+        handed_over = sum(call["bytes"] for call in calls)
+        assert handed_over >= needed, (
+            f"Rank {rank} sent {handed_over:,} bytes in all. The activations for the stage after it and the gradients for the "
+            f"stage before it are {needed:,} bytes.\nHow did they get there, if not in messages?"
+        )
 
 
 def talks_to_neighbours(ran: dict[str, Any], step: str, measured: dict[str, Any]) -> None:
