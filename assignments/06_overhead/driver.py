@@ -2,31 +2,47 @@
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
+
+import psutil
+
+Map: TypeAlias = Callable[[Callable[[Any], Any], Sequence[Any], int], list[Any]]
 
 #: How long an item waits for another process that never comes.
 PATIENCE = 1.0
 #: When no other item has been computed for so long, the others are taken to have done what they can.
 QUIET = 0.3
 
-_CLOCKS = SimpleNamespace(**vars(time))
-
 
 # -- the story: how a population develops -----------------------------------------------------------------
 
 
-def population(start: tuple[float, int]) -> float:
-    """The logistic map x -> 3.7 x (1 - x), so many generations on (May 1976, Nature 261); the generations are the cost."""
-    x, generations = start
-    for _ in range(generations):
-        x = 3.7 * x * (1.0 - x)
+def population(item: tuple[float, float]) -> float:
+    """The logistic map x -> 3.7 x (1 - x), from a start to the generation before an end (May 1976, Nature 261).
+
+    How many generations that takes is the cost. It is chaotic: who wants to know has to go through all of them.
+    """
+    x, end = item
+    while (following := 3.7 * x * (1.0 - x)) != end:
+        x = following
     return x
+
+
+def items_of(start: float, begins: Sequence[int], costs: Sequence[int]) -> list[tuple[float, float]]:
+    """Items that cost so many generations and begin at these ones of a population. Runs no code of a submission."""
+    n_generations = max(begins) + max(costs)
+    sizes, size = array("d", [start]), start
+    for _ in range(n_generations):
+        size = 3.7 * size * (1.0 - size)
+        sizes.append(size)
+    if sizes.index(size) < n_generations:  # what has come twice comes again and again, and ends sooner
+        return items_of(start / 2, begins, costs)
+    return [(sizes[begin], sizes[begin + cost]) for begin, cost in zip(begins, costs, strict=True)]
 
 
 def expected(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
@@ -34,24 +50,45 @@ def expected(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     return [function(item) for item in items]
 
 
-def __getattr__(name: str) -> Any:
-    """`population_by_own_time` is `population`; whoever asks for it gets clocks that stand still while others have the core.
-
-    On a busy machine small work takes long. By these clocks it does not, so that nobody is misled into starting processes.
-    """
-    if name != "population_by_own_time":
-        raise AttributeError(name)
-    for clock in ("time", "monotonic", "perf_counter"):
-        for suffix in ("", "_ns"):
-            own = getattr(time, f"thread_time{suffix}")  # finer than that of the process, which is booked by ticks
-            for module in (time, sys.modules["overhead"]):
-                for alias in [one for one, value in vars(module).items() if value is getattr(_CLOCKS, clock + suffix)]:
-                    setattr(module, alias, own)
-    return population
-
-
 def same(item: object) -> object:
     return item
+
+
+# -- the machine ------------------------------------------------------------------------------------------
+
+
+def _say_16_cores() -> None:
+    """Let no worker be left out for want of cores: the time for which one waits for a core is taken out anyhow."""
+    for name in ("cpu_count", "process_cpu_count"):
+        if hasattr(os, name):
+            setattr(os, name, lambda: 16)
+    if hasattr(os, "sched_getaffinity"):
+        os.sched_getaffinity = lambda _: set(range(16))
+    psutil.cpu_count = lambda logical=True: 16
+
+
+_say_16_cores()  # now, before the submission is imported
+
+
+def map_by_the_clock(
+    adaptive_map: Map, function: Callable[[Any], Any], items: Sequence[Any], max_workers: int, own_time: bool
+) -> Any:
+    """`adaptive_map`, by the same clocks as ever, or by those that stand still while others have the core.
+
+    On a busy machine small work takes long. By its own time it does not, so that nobody is misled into starting
+    processes. The clocks are replaced in either case: they do not tell which it is.
+    """
+    import overhead
+
+    for clock in ("time", "monotonic", "perf_counter"):
+        for suffix in ("", "_ns"):
+            real = getattr(time, clock + suffix)
+            # That of the thread is finer than that of the process, which is booked by ticks.
+            shown = getattr(time, f"thread_time{suffix}") if own_time else real
+            for module in (time, overhead):
+                for alias in [one for one, value in vars(module).items() if value is real]:
+                    setattr(module, alias, lambda shown=shown: shown())
+    return adaptive_map(function, items, max_workers)
 
 
 # -- notes that items leave for each other ----------------------------------------------------------------
@@ -183,11 +220,6 @@ def which_call(item: tuple[str, int, float]) -> str:
 
 def map_in_a_crowd(n_items: int, max_workers: int) -> Any:
     """`adaptive_map` on a machine said to have 16 cores, with items that wait for more company than there should be."""
-    for name in ("cpu_count", "process_cpu_count"):
-        if hasattr(os, name):
-            setattr(os, name, lambda: 16)
-    if hasattr(os, "sched_getaffinity"):
-        os.sched_getaffinity = lambda _: set(range(16))
     import overhead
 
     with _folder() as folder:
