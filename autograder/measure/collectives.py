@@ -1,9 +1,9 @@
 """What an all-reduce costs on many ranks: counted messages and elements, and the time that they take on a network.
 
 Nothing is sent. An algorithm is a list of rounds, each of which says who sends how much to whom; from it follow the exact
-counts of every rank, and the time that they take on a `Hockney` network. As in Thakur, Rabenseifner and Gropp (Optimization of collective communication
-operations in MPICH, 2005), a rank sends one message and receives one at the same time, all pairs of ranks are equally far
-from each other and do not disturb each other. The additions are taken to cost nothing.
+counts of every rank, and the time on a `Hockney` network. As in Thakur, Rabenseifner and Gropp (Optimization of collective
+communication operations in MPICH, 2005), a rank sends one message and receives one at the same time, all pairs of ranks are
+equally far from each other and do not disturb each other. The additions are taken to cost nothing.
 """
 
 from collections.abc import Callable, Iterator
