@@ -164,16 +164,33 @@ def which_call(item: tuple[str, int]) -> str:
     return f"{which} {index}"
 
 
-# -- how many processes -----------------------------------------------------------------------------------
+# -- the machine ------------------------------------------------------------------------------------------
 
 
-def map_in_a_crowd(n_items: int, n_workers: int) -> Any:
-    """`parallel_map` on a machine said to have 16 cores, with items that wait for more company than there should be."""
+def _say_16_cores() -> None:
+    """Let no worker be left out for want of cores: the time for which one waits for a core is taken out anyhow."""
     for name in ("cpu_count", "process_cpu_count"):
         if hasattr(os, name):
             setattr(os, name, lambda: 16)
     if hasattr(os, "sched_getaffinity"):
         os.sched_getaffinity = lambda _: set(range(16))
+
+
+_say_16_cores()  # now, before the submission is imported
+
+
+def spread(function: Callable[[Any], Any], items: list[Any], n_workers: int) -> Any:
+    """`parallel_map` on a machine said to have 16 cores."""
+    import cpu_bound
+
+    return cpu_bound.parallel_map(function, items, n_workers)
+
+
+# -- how many processes -----------------------------------------------------------------------------------
+
+
+def map_in_a_crowd(n_items: int, n_workers: int) -> Any:
+    """`parallel_map` on a machine said to have 16 cores, with items that wait for more company than there should be."""
     import cpu_bound
 
     with _folder() as folder:

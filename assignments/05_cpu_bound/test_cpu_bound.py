@@ -154,7 +154,7 @@ def test_even_work_is_fast(submission, driver, yardstick, speedup):
     """Even work: at least 0.75 of the attainable speedup with 4 workers."""
     speedup(
         case=even,
-        student=lambda items, n=4: submission.observe("parallel_map", driver.trajectory, items, n),
+        student=lambda items, n=4: driver.observe("spread", driver.trajectory, items, n),
         yardstick=lambda items, method, n=4: yardstick.observe("run", driver.trajectory, items, n, method),
         needed=NEEDED,
         curve=True,
@@ -168,7 +168,7 @@ def test_uneven_work_is_fast(submission, driver, yardstick, speedup):
     """Uneven work, the dearest items first: at least 0.75 of the attainable speedup with 4 workers."""
     speedup(
         case=lambda rng: uneven(rng, dearest_first=True),
-        student=lambda items: submission.observe("parallel_map", driver.trajectory, items, 4),
+        student=lambda items: driver.observe("spread", driver.trajectory, items, 4),
         yardstick=lambda items, method: yardstick.observe("run", driver.trajectory, items, 4, method),
         needed=NEEDED,
     )
