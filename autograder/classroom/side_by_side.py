@@ -49,19 +49,19 @@ def grade_side_by_side(
     ahead = iter(enumerate(tasks))
     doing: dict[Connection, int] = {}
     with _workers(min(jobs, len(tasks)), forced, timelines) as workers:
-        for worker in workers:
-            _hand_out(worker.tasks, ahead, doing)
-        while doing:
-            for connection in wait(list(doing)):
-                assert isinstance(connection, Connection)
-                try:
+        try:
+            for worker in workers:
+                _hand_out(worker.tasks, ahead, doing)
+            while doing:
+                for connection in wait(list(doing)):
+                    assert isinstance(connection, Connection)
                     result: Result | GraderError = connection.recv()
-                except (EOFError, OSError) as error:
-                    raise GraderError("a process that grades has ended by itself") from error
-                if isinstance(result, GraderError):
-                    raise result
-                on_result(doing.pop(connection), result)
-                _hand_out(connection, ahead, doing)
+                    if isinstance(result, GraderError):
+                        raise result
+                    on_result(doing.pop(connection), result)
+                    _hand_out(connection, ahead, doing)
+        except (EOFError, ConnectionError) as error:
+            raise GraderError("a process that grades has ended by itself") from error
 
 
 def _hand_out(connection: Connection, ahead: Iterator[tuple[int, Task]], doing: dict[Connection, int]) -> None:
