@@ -145,8 +145,7 @@ class Course:
                 if value in seen:
                     raise CatalogError(f"{one_line(folder.path)}: has the {what} of {one_line(seen[value])}")
                 seen[value] = folder.path
-        # Students may have been given a part of the course only: what is missing there is no mistake.
-        _check_order(found, whole=(where or self.home) == "solutions")
+        _check_order(found)
         return found
 
     def get(self, name: str, where: Where | None = None) -> ExerciseFolder:
@@ -180,14 +179,18 @@ def entries(folder: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _check_order(folders: Iterable[ExerciseFolder], *, whole: bool) -> None:
-    """Hold every ``builds_on`` to names of exercises with smaller numbers: then there can be no circle."""
+def _check_order(folders: Iterable[ExerciseFolder]) -> None:
+    """Hold every ``builds_on`` to names of exercises with smaller numbers: then there can be no circle.
+
+    A course may have some of the exercises only, so a name that is not there is no mistake, unless it looks like one that is.
+    """
     orders = {folder.exercise.name: folder.exercise.order for folder in folders}
     for folder in folders:
         for name in folder.exercise.builds_on:
             problem = ""
             if name not in orders:
-                problem = f"{unknown(name, orders)}; mend the name or take it out" if whole else ""
+                alike = difflib.get_close_matches(name, orders, n=1)
+                problem = f"{unknown(name, orders)}; mend the name or take it out" if alike else ""
             elif orders[name] >= folder.exercise.order:
                 problem = (
                     f"'{name}' has number {orders[name]}, this exercise has {folder.exercise.order}: it can only build "
