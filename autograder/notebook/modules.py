@@ -16,12 +16,18 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import psutil
+
+#: Of a kernel's folder; its pid follows.
+_PREFIX = "autograder-notebook-"
+
 
 class Modules:
     """The modules that cells have made, and their folder, which goes with this process."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="autograder-notebook-"))
+        _sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         atexit.register(_remove, self.folder, os.getpid())
         self._versions = itertools.count(1)
 
@@ -43,6 +49,14 @@ class Modules:
         importlib.invalidate_caches()
         linecache.checkcache(str(file))
         return importlib.import_module(name)
+
+
+def _sweep() -> None:
+    """Remove what kernels have left that were killed, and so could not do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)  # somebody else's stays: it may not be removed
 
 
 def _remove(folder: Path, owner: int) -> None:
