@@ -31,8 +31,10 @@ from trials import machine
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from tests.fakes import make_course  # noqa: E402 - from beside the package, which is not installed with it
-from tests.hostile.test_hostile import ATTACKS, CHECKS, DRIVER, MARK, REFERENCE, SECRET  # noqa: E402
+from tests.hostile.test_hostile import ATTACKS, CHECKS, DRIVER, REFERENCE, SECRET  # noqa: E402
 
+#: Preloaded modules, by which the processes of this very run can be known: they stand in the zygote's command line.
+MARK = ["tabnanny", "rlcompleter", "colorsys"]
 #: Honest work by the marks that it must have.
 HONEST = {
     "10": REFERENCE,
