@@ -159,7 +159,7 @@ def draw_with_late_spawns(seed: int, n_workers: int, n_samples: int) -> Any:
 
 def draw_with_late_answers(seed: int, n_workers: int, n_samples: int) -> Any:
     """`draw`, forked, where the worker that is ready first answers last."""
-    with _late_calls("put send", n_workers, rounds=1, step=STEP):
+    with _late_answers(n_workers):
         import seeding
 
         return seeding.draw(seed, n_workers, n_samples, start_method="fork")
@@ -168,17 +168,16 @@ def draw_with_late_answers(seed: int, n_workers: int, n_samples: int) -> Any:
 def noise_with_late_answers(seed: int, n_items: int, n_workers: int) -> Any:
     """`noise` where the worker that is ready first answers last."""
     multiprocessing.set_start_method("fork", force=True)
-    with _late_calls("put send", n_workers, rounds=1, step=STEP):
+    with _late_answers(n_workers):
         import seeding
 
         return seeding.noise(seed, n_items, n_workers)
 
 
 @contextlib.contextmanager
-def _late_forks(n_workers: int) -> Iterator[None]:
-    """Of n_workers children the last to be forked begins first, and each of the others a step after the next."""
+def _at_forks(n_workers: int, wait: Callable[[int], None]) -> Iterator[None]:
+    """The first n_workers children call `wait` with their number, from 1 on, before they do anything else."""
     caller = os.getpid()
-    begun = multiprocessing.get_context("fork").RawArray("b", n_workers + 2)
     forks = 0
     active = True
 
@@ -186,18 +185,30 @@ def _late_forks(n_workers: int) -> Iterator[None]:
         nonlocal forks
         forks += 1
 
-    def wait() -> None:
+    def begin() -> None:
         if active and os.getppid() == caller and forks <= n_workers:
-            if forks < n_workers:
-                _wait_until(lambda: begun[forks + 1])
-                time.sleep(STEP)
-            begun[forks] = 1
+            wait(forks)
 
-    os.register_at_fork(before=count, after_in_child=wait)
+    os.register_at_fork(before=count, after_in_child=begin)
     try:
         yield
     finally:
         active = False
+
+
+@contextlib.contextmanager
+def _late_forks(n_workers: int) -> Iterator[None]:
+    """Of n_workers children the last to be forked begins first, and each of the others a step after the next."""
+    begun = multiprocessing.get_context("fork").RawArray("b", n_workers + 2)
+
+    def wait(number: int) -> None:
+        if number < n_workers:
+            _wait_until(lambda: begun[number + 1])
+            time.sleep(STEP)
+        begun[number] = 1
+
+    with _at_forks(n_workers, wait):
+        yield
 
 
 @contextlib.contextmanager
@@ -224,10 +235,19 @@ def _late_spawns(n_workers: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _late_calls(names: str, n_workers: int, rounds: int, step: float) -> Iterator[None]:
+def _late_answers(n_workers: int) -> Iterator[None]:
+    """Forked children are ready in the order in which they were started, and answer in the opposite one."""
+    with _late_calls("put send", n_workers, rounds=1, step=STEP) as ready:
+        with _at_forks(n_workers, lambda number: _wait_until(lambda: ready() >= number - 1)):
+            yield
+
+
+@contextlib.contextmanager
+def _late_calls(names: str, n_workers: int, rounds: int, step: float) -> Iterator[Callable[[], int]]:
     """In each of its first calls (`rounds`) of such methods of queues and pipes a child waits until all have come.
 
-    Then the last of n_workers children to come goes first, and each of the others a step after that.
+    Then the last of n_workers children to come goes first, and each of the others a step after that. Gives what tells
+    how many have come for the first time.
     """
     caller = os.getpid()
     context = multiprocessing.get_context("fork")
@@ -264,7 +284,7 @@ def _late_calls(names: str, n_workers: int, rounds: int, step: float) -> Iterato
     for owner, name, plain in plain_ones:
         setattr(owner, name, late(plain))
     try:
-        yield
+        yield lambda: arrived[0]
     finally:
         for owner, name, plain in plain_ones:
             setattr(owner, name, plain)
