@@ -128,7 +128,7 @@ def fast(submission, driver, yardstick, speedup, case, max_workers):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 def test_threads_and_no_processes(submission, driver, measured):
     """Every page comes, fetched by threads and not by processes."""
     urls = names(6, 30)
@@ -138,7 +138,7 @@ def test_threads_and_no_processes(submission, driver, measured):
     pages_of(seen.value, urls)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_results_come_in_the_order_of_the_urls(driver):
     """The results are in the order of the urls, whichever page is there first."""
@@ -165,7 +165,7 @@ def test_never_more_calls_than_max_workers(driver, measured):
     )
 
 
-@pytest.mark.points(1.5)
+@pytest.mark.points(2)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_that_many_while_there_is_work(driver):
     """As long as there are urls left, max_workers calls run at the same time."""
@@ -175,7 +175,7 @@ def test_that_many_while_there_is_work(driver):
     that_many(seen, 3)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_the_first_failing_url_is_raised(driver):
     """The exception of the first failing url is raised, also when a later one fails earlier."""
@@ -188,7 +188,7 @@ def test_the_first_failing_url_is_raised(driver):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 @pytest.mark.kind("cleanup")
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_no_thread_is_left(submission, driver):
@@ -203,7 +203,7 @@ def test_no_thread_is_left(submission, driver):
     assert_clean(seen)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(1.75)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_waiting_is_shared(submission, driver, yardstick, speedup):

@@ -128,7 +128,7 @@ def fast(submission, driver, yardstick, speedup, case, max_workers):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 def test_threads_and_no_processes(submission, driver, measured):
     """Every page comes, fetched by threads and not by processes."""
     urls = names(6, 30)
@@ -138,7 +138,7 @@ def test_threads_and_no_processes(submission, driver, measured):
     pages_of(seen.value, urls)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_results_come_in_the_order_of_the_urls(driver):
     """The results are in the order of the urls, whichever page is there first."""
@@ -165,7 +165,7 @@ def test_never_more_calls_than_max_workers(driver, measured):
     )
 
 
-@pytest.mark.points(1.5)
+@pytest.mark.points(2)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_that_many_while_there_is_work(driver):
     """As long as there are urls left, max_workers calls run at the same time."""
@@ -175,7 +175,7 @@ def test_that_many_while_there_is_work(driver):
     that_many(seen, 3)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_the_first_failing_url_is_raised(driver):
     """The exception of the first failing url is raised, also when a later one fails earlier."""
@@ -188,7 +188,7 @@ def test_the_first_failing_url_is_raised(driver):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.75)
 @pytest.mark.kind("cleanup")
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_no_thread_is_left(submission, driver):
@@ -203,7 +203,7 @@ def test_no_thread_is_left(submission, driver):
     assert_clean(seen)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(1.75)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_waiting_is_shared(submission, driver, yardstick, speedup):
@@ -246,7 +246,7 @@ def test_no_call_runs_when_it_raises(driver):
         raised(seen, expected, told)
 
 
-@pytest.mark.points(0.5)
+@pytest.mark.points(0.25)
 @pytest.mark.kind("determinism")
 @pytest.mark.needs("test_results_come_in_the_order_of_the_urls")
 def test_the_result_is_always_the_same(driver):
@@ -260,7 +260,7 @@ def test_the_result_is_always_the_same(driver):
         assert fingerprint(expected) == fingerprint(returned(seen, urls)), f"The result {told} was in another order."
 
 
-@pytest.mark.points(0.5)
+@pytest.mark.points(0.25)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_small_cases(submission, driver):
     """No urls, one url, fewer urls than workers, one worker, forty, the same url twice, empty pages."""
@@ -279,7 +279,7 @@ def test_small_cases(submission, driver):
     )
 
 
-@pytest.mark.points(0.5)
+@pytest.mark.points(0.25)
 def test_every_url_is_fetched_once_in_every_call(driver):
     """Each call fetches each url once: nothing is remembered, nothing done twice."""
     seen = expect_type(driver.fetch_twice(names(8, 0), 3), Twice, "two lists of eight numbers")
@@ -292,7 +292,7 @@ def test_every_url_is_fetched_once_in_every_call(driver):
         )
 
 
-@pytest.mark.points(0.5)
+@pytest.mark.points(1)
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_waiting_is_shared")
 def test_waiting_is_shared_where_pages_differ(submission, driver, yardstick, speedup):
