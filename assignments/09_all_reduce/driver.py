@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from autograder.measure.devices import chosen_device
 from autograder.measure.ranks import Log, run_ranks
 
 STUDENT = "all_reduce"
+DEVICE = chosen_device()
 #: Elements on either side of a tensor, which are not its own.
 MARGIN = 16
 
@@ -38,8 +40,8 @@ def reduce(world_size: int, cases: list[dict[str, Any]]) -> dict[str, Any]:
 def _reduce(student: Any, log: Log, rank: int, world_size: int, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     results = []
     for number, case in enumerate(cases, start=1):
-        operand = torch.from_numpy(operands(world_size, case)[rank])
-        memory = torch.full([operand.numel() + 2 * MARGIN], 77, dtype=operand.dtype)
+        operand = torch.from_numpy(operands(world_size, case)[rank]).to(DEVICE)
+        memory = torch.full([operand.numel() + 2 * MARGIN], 77, dtype=operand.dtype, device=DEVICE)
         memory[MARGIN:-MARGIN] = operand.reshape(-1)
         tensor = memory[MARGIN:-MARGIN].view(operand.shape)
         log.stage(f"ring_all_reduce, call {number}")
@@ -48,7 +50,7 @@ def _reduce(student: Any, log: Log, rank: int, world_size: int, cases: list[dict
         student.ring_all_reduce(tensor)
         around = torch.cat([memory[:MARGIN], memory[-MARGIN:]])
         # Read where it was given: what has become of the object `tensor` is another matter.
-        found = memory[MARGIN:-MARGIN].view(operand.shape).numpy().copy()
+        found = memory[MARGIN:-MARGIN].view(operand.shape).cpu().numpy().copy()
         results.append({"tensor": found, "around": bool((around == 77).all())})
     log.stage("the end")
     return results

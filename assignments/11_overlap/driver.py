@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from autograder.measure.devices import chosen_device
 from autograder.measure.ranks import Log, Network, run_ranks
 
 STUDENT = "overlap"
+DEVICE = chosen_device()
 
 
 # -- Small models, for what is right ---------------------------------------------------------------------
@@ -82,7 +84,7 @@ class Case:
 
     def module(self) -> nn.Module:
         torch.manual_seed(self.seed)
-        return MODELS[self.kind]()
+        return MODELS[self.kind]().to(DEVICE)
 
     def batch(self, step: int, rank: int, part: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A rank's items of a micro-step. They rise from rank to rank: no two are alike."""
@@ -91,7 +93,7 @@ class Case:
         targets = rng.normal(size=(self.n_items, 3)) + 2 * rank + part
         if self.expert:
             inputs[:, 0] = 1.0 if self.expert[step][rank] else -1.0
-        return torch.from_numpy(inputs).float(), torch.from_numpy(targets).float()
+        return torch.from_numpy(inputs).float().to(DEVICE), torch.from_numpy(targets).float().to(DEVICE)
 
 
 def _optimizer(module: nn.Module) -> torch.optim.Optimizer:
@@ -99,13 +101,13 @@ def _optimizer(module: nn.Module) -> torch.optim.Optimizer:
 
 
 def _parameters(module: nn.Module) -> dict[str, np.ndarray]:
-    return {name: parameter.detach().numpy().copy() for name, parameter in module.named_parameters()}
+    return {name: parameter.detach().cpu().numpy().copy() for name, parameter in module.named_parameters()}
 
 
 def _gradients(module: nn.Module) -> dict[str, np.ndarray]:
     """Gradients of what is trained, zeros where there is none; of what is frozen, only if there is one."""
     return {
-        name: np.zeros(parameter.shape, np.float32) if parameter.grad is None else parameter.grad.numpy().copy()
+        name: np.zeros(parameter.shape, np.float32) if parameter.grad is None else parameter.grad.cpu().numpy().copy()
         for name, parameter in module.named_parameters()
         if parameter.requires_grad or parameter.grad is not None
     }
@@ -127,7 +129,7 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         layer = ctx.layer
         with layer.log.work("backward", layer.seconds[1], layer.number):
-            found = [torch.full(shape, layer.slope) for shape in ctx.shapes]
+            found = [torch.full(shape, layer.slope, device=DEVICE) for shape in ctx.shapes]
         return gradients[0], None, *found
 
 
@@ -137,7 +139,7 @@ class Layer(nn.Module):
     def __init__(self, log: Log, number: int, seconds: tuple[float, float], pieces: int, numel: int, slope: float):
         super().__init__()
         self.log, self.number, self.seconds, self.slope = log, number, seconds, slope
-        self.pieces = nn.ParameterList(torch.zeros(numel) for _ in range(pieces))
+        self.pieces = nn.ParameterList(torch.zeros(numel, device=DEVICE) for _ in range(pieces))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return _Layer.apply(inputs, self, *self.pieces)
@@ -258,7 +260,7 @@ def _run_deep(
     found, took = [], []
     for step in (1, 2):  # the first may set something up
         module.zero_grad()
-        inputs = torch.ones(1, 1, requires_grad=True)
+        inputs = torch.ones(1, 1, requires_grad=True, device=DEVICE)
         for layer in made:
             layer.slope = step * slope(layer.number, rank)
         log.stage(f"step {step}")

@@ -140,6 +140,8 @@ class Grading:
         subject, check = _subject_of(item), self._check_of(item)
         assert check is not None
         judged = self._verdicts[self._order[id(subject)]]
+        if hindrance := subject.hindrance():
+            pytest.skip(hindrance)
         for name in check.needs:
             if name in judged and judged[name].outcome is not Outcome.PASSED:
                 pytest.skip(f'Not judged, because this has to work first: "{judged[name].title}".')

@@ -13,8 +13,10 @@ from autograder.catalog.submissions import Submission
 from autograder.catalog.text import read_own
 from autograder.checks.recording import Recording
 from autograder.checks.remote import RemoteModule
-from autograder.records import CheckInfo, Exercise
+from autograder.records import CheckInfo, Device, Exercise
 from autograder.sandbox import Isolation, Sandbox, ZygoteSandbox
+
+_GPUS = {"gpus.py": b"import torch\ndef count(): return torch.cuda.device_count()\n"}
 
 MakeSandbox = Callable[[Exercise, Isolation | None], Sandbox]
 
@@ -93,6 +95,7 @@ class Subject:
     #: Where the timelines of its calls go, if they are wanted.
     recording: Recording | None = None
     _problem: str | None = None
+    _hindrance: str | None = None
 
     @property
     def submission(self) -> RemoteModule:
@@ -115,6 +118,14 @@ class Subject:
         if self._problem is None:
             self._problem = self.task.submission.problem or self.submission.import_problem()
         return self._problem
+
+    def hindrance(self) -> str:
+        """Why this machine cannot run the exercise as it is asked for, or nothing. Found out once."""
+        if self._hindrance is None:
+            self._hindrance = ""
+            if self.task.folder.exercise.device is Device.CUDA and self._remote("gpus", _GPUS).count() == 0:
+                self._hindrance = "torch sees no GPU on this machine (torch.cuda.device_count() is 0)."
+        return self._hindrance
 
     def renew_sandbox(self) -> None:
         """Go on in a new sandbox: the one that there is has failed."""

@@ -67,6 +67,12 @@ def demo(name: str | None, size: int | None) -> None:
 @click.option(
     "--trace", "trace_file", type=click.Path(path_type=Path), help="Write what ran when, for ui.perfetto.dev."
 )
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    help="Where the tensors of distributed training are.",
+)
 @course_option
 @isolation_option
 def check(
@@ -74,6 +80,7 @@ def check(
     verbose: bool,
     timeline: bool,
     trace_file: Path | None,
+    device: str,
     course_folder: Path | None,
     isolation: str | None,
 ) -> None:
@@ -81,10 +88,17 @@ def check(
     from autograder.catalog.exercises import Course
     from autograder.classroom.own_work import own_tasks
     from autograder.classroom.progress import ProgressWriter
+    from autograder.records import Device
     from autograder.report.files import must_be_writable
 
     must_be_writable(trace_file)
-    tasks, warnings = own_tasks(targets, course_folder)
+    if device == Device.CUDA:
+        if isolation not in (None, "process"):
+            raise UsageError(f"--isolation {isolation}: there a GPU cannot be reached; leave it out, or say process")
+        isolation = "process"
+    tasks, warnings = own_tasks(targets, course_folder, Device(device))
+    # What a GPU shows is beside the course's own score: on most machines it is nothing.
+    keep_score = device == Device.CPU
     works = {(task.submission.exercise, str(task.submission.path)): task.submission for task in tasks}
     warn(warnings)
     grade_and_show(
@@ -96,5 +110,5 @@ def check(
         timelines=timeline or trace_file is not None,
         draw=timeline,
         trace_file=trace_file,
-        progress=ProgressWriter(Course.find(course_folder), works),
+        progress=ProgressWriter(Course.find(course_folder), works) if keep_score else None,
     )

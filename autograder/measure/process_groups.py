@@ -1,4 +1,7 @@
-"""A gloo group of ``torch.distributed`` whose calls are told as they begin and end.
+"""A group of ``torch.distributed`` whose calls are told as they begin and end.
+
+On the CPU it is one of gloo. Tensors on GPUs go by nccl where each rank has a GPU of its own; nccl does not let ranks share
+one, so that there they go through the memory of the host, and by gloo.
 
 This module runs inside the sandbox, beside student code. What is wrapped is the group itself, below every function of
 ``torch.distributed``: no other name for one of them gets past it.
@@ -14,6 +17,9 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 from torch.distributed import distributed_c10d
+
+from autograder.measure.devices import chosen_device
+from autograder.records import Device
 
 
 class Log(Protocol):
@@ -95,11 +101,11 @@ def _tensors(value: object) -> Iterator[torch.Tensor]:
             yield from _tensors(part)
 
 
-def _copies(value: Any) -> Any:
-    """The same argument with a copy of every tensor."""
+def _copies(value: Any, on_host: bool = False) -> Any:
+    """The same argument with a copy of every tensor, beside it or in the memory of the host."""
     if isinstance(value, torch.Tensor):
-        return value.detach().clone()
-    return [_copies(part) for part in value] if isinstance(value, list | tuple) else value
+        return value.detach().to("cpu" if on_host else value.device, copy=True)
+    return [_copies(part, on_host) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
@@ -154,6 +160,8 @@ class Transfer(dist.Work):
             if self._copies is not None:
                 for own, copied in zip(_tensors(self._own), _tensors(self._copies), strict=True):
                     own.data.copy_(copied)  # .data: gloo too writes past autograd's version counters
+                if any(tensor.is_cuda for tensor in _tensors(self._own)):
+                    torch.cuda.synchronize()  # there, and not only on its way
                 self._copies = None
                 changed = any(not torch.equal(_bits(tensor), bits) for tensor, bits in self._sent)
                 self._sent = []
@@ -208,26 +216,33 @@ class FromAnyRank(Transfer):
 
 
 class WatchedGroup(dist.ProcessGroup):
-    """A gloo group whose calls are told to the first process. Subgroups of it are watched as well."""
+    """A group whose calls are told to the first process. Subgroups of it are watched as well."""
 
     log: Log
     wire: Wire
 
     def __init__(self, store: Any, rank: int, size: int, timeout: timedelta):
         super().__init__(rank, size)
-        gloo = dist.ProcessGroupGloo(store, rank, size, timeout)
-        self.options = gloo.options
-        # What no method below intercepts goes straight to gloo.
+        device = chosen_device()
+        on_gpu = device.type == Device.CUDA
+        with_nccl = on_gpu and dist.is_nccl_available() and size <= torch.cuda.device_count()
+        kind = dist.ProcessGroup.BackendType.NCCL if with_nccl else dist.ProcessGroup.BackendType.GLOO
+        self._backend = (
+            _nccl(store, rank, size, timeout) if with_nccl else dist.ProcessGroupGloo(store, rank, size, timeout)
+        )
+        self._name = "nccl" if with_nccl else "gloo"
+        self._through_host = on_gpu and not with_nccl
+        self.options = self._backend.options
+        # What no method below intercepts goes straight to the backend.
         self._inner = dist.ProcessGroup(store, rank, size)
         for group in (self._inner, self):
-            group._set_default_backend(dist.ProcessGroup.BackendType.GLOO)
-            group._register_backend(torch.device("cpu"), dist.ProcessGroup.BackendType.GLOO, gloo)
-        self._backend = gloo
+            group._set_default_backend(kind)
+            group._register_backend(torch.device("cuda" if with_nccl else "cpu"), kind, self._backend)
         # A message that nobody waits for may be lost with its handle, or not. Here it never is: it is told of instead.
         self._messages: list[Transfer] = []
 
     def getBackendName(self) -> str:  # noqa: N802 - torch's name
-        return "gloo"
+        return self._name
 
     def _set_sequence_number_for_group(self) -> None:
         self._backend._set_sequence_number_for_group()
@@ -250,9 +265,11 @@ class WatchedGroup(dist.ProcessGroup):
             bytes=_handed_over(name, size, root, self.rank(), self.size()),
         )
         arrival = 0.0 if name == "recv" else self.wire.arrival(size)
-        copies = _copies(taken) if taken is not None else ()
+        copies = _copies(taken, self._through_host) if taken is not None else ()
         if taken is not None:
             args = tuple(copies if place == writes else value for place, value in enumerate(args))
+        if self._through_host and reads != writes:
+            args = tuple(_copies(value, True) if place == reads else value for place, value in enumerate(args))
         target = self._inner if hasattr(self._inner, method) else self._backend
         work = getattr(target, method)(*args, **kwargs)
         if work is None:  # monitored_barrier waits itself
@@ -263,6 +280,12 @@ class WatchedGroup(dist.ProcessGroup):
         if name in BETWEEN_TWO:
             self._messages.append(transfer)
         return transfer
+
+
+def _nccl(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
+    options = dist.ProcessGroupNCCL.Options()
+    options._timeout = timeout
+    return dist.ProcessGroupNCCL(store, rank, size, options)
 
 
 def join(log: Log, folder: str, rank: int, world_size: int, network: Network) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from autograder.measure import process_groups
+from autograder.measure.devices import take_gpu
 
 #: Called in every rank as ``task(student, log, rank, world_size, **case)``; gives plain data.
 Task = Callable[..., Any]
@@ -138,6 +139,7 @@ def live(
     log = Log(line, student_name)
     try:
         _become_another_machine(rank, world_size)
+        take_gpu(rank)
         student = log.student()
         process_groups.join(log, folder, rank, world_size, network)
         before = threading.enumerate()

@@ -14,6 +14,17 @@ class Kind(StrEnum):
     CLEANUP = "cleanup"
 
 
+class Device(StrEnum):
+    """Where the tensors of an exercise are."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+#: The sandbox's environment variable that names the device.
+DEVICE_VARIABLE = "AUTOGRADER_DEVICE"
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one call into a submission may use. Passing a limit ends the call, and the verdict says which it was."""
 
@@ -52,11 +63,31 @@ class Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Environment variables of the sandbox, beside the common ones.
     environment: dict[str, str] = {}
     limits: Limits = Limits()
+    #: Where its tensors can be; the first unless another is asked for.
+    devices: tuple[Device, ...] = (Device.CPU,)
 
     @property
     def folder_name(self) -> str:
         """The exercise's folder, ``NN_name``."""
         return f"{self.order:02d}_{self.name}"
+
+    @property
+    def device(self) -> Device:
+        """Where its tensors are."""
+        return Device(self.environment.get(DEVICE_VARIABLE, Device.CPU))
+
+    def on(self, device: Device) -> "Exercise":
+        """The same exercise with its tensors on ``device``."""
+        limits = self.limits
+        if device is Device.CUDA:  # every process that uses a GPU begins with seconds and gigabytes of CUDA's own
+            limits = msgspec.structs.replace(
+                limits,
+                wall_seconds=2 * limits.wall_seconds,
+                cpu_seconds=2 * limits.cpu_seconds,
+                memory_mb=4 * limits.memory_mb,
+            )
+        environment = {**self.environment, DEVICE_VARIABLE: str(device)}
+        return msgspec.structs.replace(self, environment=environment, limits=limits)
 
     @property
     def module_file(self) -> str:

@@ -62,7 +62,9 @@ def train_step(
 
     # What everyone must know before gradients can be weighed: how many items there are, and which gradients.
     has_gradient = [parameter.grad is not None for parameter in parameters]
-    facts = torch.tensor([loss.item() * len(inputs), len(inputs), *has_gradient], dtype=torch.float64)
+    facts = torch.tensor(
+        [loss.item() * len(inputs), len(inputs), *has_gradient], dtype=torch.float64, device=loss.device
+    )
     dist.all_reduce(facts)
     total_loss, n_items, *n_gradients = facts.tolist()
 

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from autograder.measure.devices import chosen_device
 from autograder.measure.ranks import Log, run_ranks
 
 STUDENT = "ddp"
+DEVICE = chosen_device()
 
 torch.set_num_threads(1)  # at once: ranks forked after an operation with more threads would hang
 
@@ -136,7 +138,7 @@ class Case:
 
     def model(self, seed: int | None = None) -> nn.Module:
         torch.manual_seed(self.seed if seed is None else seed)
-        return MODELS[self.kind]().to(self.dtype)
+        return MODELS[self.kind]().to(DEVICE, self.dtype)
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         return OPTIMIZERS[self.optimizer_kind](model.parameters())
@@ -154,10 +156,10 @@ class Case:
         if self.expert:
             inputs[:, 0] = np.where(np.repeat(self.expert[step], self.sizes), 1.0, -1.0)
         if self.loss_kind == "cross entropy":
-            targets = torch.from_numpy(rng.integers(n_outputs, size=rows))
+            targets = torch.from_numpy(rng.integers(n_outputs, size=rows)).to(DEVICE)
         else:
-            targets = torch.from_numpy(rng.normal(size=(rows, n_outputs)) + rise + 1).to(self.dtype)
-        return torch.from_numpy(inputs).to(self.dtype), targets
+            targets = torch.from_numpy(rng.normal(size=(rows, n_outputs)) + rise + 1).to(DEVICE, self.dtype)
+        return torch.from_numpy(inputs).to(DEVICE, self.dtype), targets
 
     def shard(self, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A rank's part of a batch, in memory of its own."""
@@ -168,7 +170,7 @@ class Case:
 
 
 def _arrays(model: nn.Module) -> dict[str, np.ndarray]:
-    return {name: parameter.detach().numpy().copy() for name, parameter in model.named_parameters()}
+    return {name: parameter.detach().cpu().numpy().copy() for name, parameter in model.named_parameters()}
 
 
 def _as_number(value: object) -> float | str:
@@ -288,7 +290,7 @@ def broadcast(world_size: int, seed: int) -> dict[str, Any]:
 
 
 def _broadcast(student: Any, log: Log, rank: int, _world_size: int, seed: int) -> dict[str, Any]:
-    model = Remembering(seed + rank)
+    model = Remembering(seed + rank).to(DEVICE)
     log.stage("broadcast_parameters")
     student.broadcast_parameters(model)
     return _held(model)
@@ -297,7 +299,7 @@ def _broadcast(student: Any, log: Log, rank: int, _world_size: int, seed: int) -
 def _held(model: nn.Module) -> dict[str, Any]:
     entries = [*model.named_parameters(), *model.named_buffers()]
     return {
-        "values": {name: value.detach().numpy().copy() for name, value in entries},
+        "values": {name: value.detach().cpu().numpy().copy() for name, value in entries},
         "frozen": sorted(name for name, parameter in model.named_parameters() if not parameter.requires_grad),
     }
 
