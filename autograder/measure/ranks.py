@@ -239,8 +239,8 @@ def run_ranks(
     ranks: list[Rank] = []
     try:
         for number in range(world_size):
-            one = _start(student, number, world_size, folder, task, case, network or Network())
-            ranks.append(one)  # at once: all that have been started must be ended
+            # Kept at once: all that have been started must be ended.
+            ranks.append(_start(student, number, world_size, folder, task, case, network or Network(), tuple(ranks)))
         trouble = _watch(ranks)
     finally:
         for rank in ranks:
@@ -276,7 +276,14 @@ def _has_own_network() -> bool:
 
 
 def _start(
-    student: str, rank: int, world_size: int, folder: str, task: Task, case: dict[str, Any], network: Network
+    student: str,
+    rank: int,
+    world_size: int,
+    folder: str,
+    task: Task,
+    case: dict[str, Any],
+    network: Network,
+    others: tuple[Rank, ...],
 ) -> Rank:
     ours, theirs = connection.Pipe()
     stack = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the rank
@@ -285,7 +292,8 @@ def _start(
     pid = os.fork()
     if pid == 0:
         try:
-            ours.close()
+            for connected in (ours, *(other.line for other in others)):
+                connected.close()  # this rank is to talk to the first process alone, and to hear when that has gone
             faulthandler.register(signal.SIGUSR1, stack, all_threads=True)
             live(student, rank, world_size, folder, theirs, task, case, network)
         finally:
