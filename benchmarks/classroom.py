@@ -4,9 +4,10 @@
 
 All tools grade the same submissions to one exercise: half of them right, half known to be wrong. All run the same checks,
 those of plain_checks.py, each in the form that it wants: pytest and gradescope-utils a process for each submission, nbgrader one
-command for the class, otter one for each notebook, this kit one for the class. The floor is a process for each submission
-that runs the checks with nothing around them. None of the tools but this kit holds a submission off its own verdict, and
-each check of this kit runs in fresh processes of its own. The plain checks see a race by chance and a speedup by a wall clock.
+command for the class, otter one for each notebook, this kit one for the class (and again with `--jobs`, as many at a time as
+there are cores). The floor is a process for each submission that runs the checks with nothing around them. None of the tools but
+this kit holds a submission off its own verdict, and each check of this kit runs in fresh processes of its own. The plain checks
+see a race by chance and a speedup by a wall clock.
 
 Last, this kit with the public checks that it has for the exercise: every interleaving that matters, speedups measured in pairs until
 the answer is clear. Its floor is all the calls that it made, made again: a fork for each, and nothing around it.

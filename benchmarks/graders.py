@@ -22,7 +22,7 @@ WRONG = {
     "race": ["no_lock", "argument_order", "check_outside", "global_lock", "counter_without_lock"],
     "cpu_bound": ["serial", "completion_order", "first_failure_in_time", "threads", "swallowed_exceptions"],
 }
-FLOOR, KIT_PLAIN = "floor", "this kit"
+FLOOR, KIT_PLAIN, KIT_JOBS = "floor", "this kit", f"this kit, --jobs {os.cpu_count()}"
 OWN, FLOOR_OF_OWN = "this kit, its own checks", "floor of these calls"
 KIT = [sys.executable, "-c", "from autograder.cli import main; main()"]
 
@@ -172,6 +172,11 @@ def kit_plain(folder: Path, group: Class, _: Path) -> list[Step]:
     return [Step([*KIT, *grade(folder, group, source.name)], folder)]
 
 
+def kit_side_by_side(folder: Path, group: Class, python: Path) -> list[Step]:
+    (step,) = kit_plain(folder, group, python)
+    return [Step([*step.command, "--jobs", str(os.cpu_count())], folder)]
+
+
 def kit(folder: Path, group: Class, _: Path) -> list[Step]:
     source = next((ROOT / "assignments").glob(f"*_{group.exercise}"))
     shutil.copytree(source, folder / "solutions" / source.name)
@@ -202,6 +207,7 @@ TOOLS: tuple[tuple[str, str, Callable[[Path, Class, Path], list[Step]]], ...] = 
     ("nbgrader autograde", "nbgrader", nbgrader),
     ("otter run", "otter-grader ipykernel", otter),
     (KIT_PLAIN, "", kit_plain),
+    (KIT_JOBS, "", kit_side_by_side),
     (OWN, "", kit),
     (FLOOR_OF_OWN, "", calls_again),
 )
