@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +13,7 @@ from autograder.catalog.notebooks import cell_module
 from autograder.catalog.submissions import Submission
 from autograder.checks.tasks import Task
 from autograder.classroom.grading import grade_tasks
+from autograder.classroom.progress import ProgressWriter
 from autograder.errors import GraderError, SubmissionNotFoundError, UsageError
 from autograder.notebook.modules import Modules
 from autograder.records import Outcome, Result, Verdict
@@ -93,7 +94,21 @@ class Session:
         (result,) = graded.report.results
         if not graded.faulty:
             self._judged[work.exercise, hidden] = _Judged(work, result)
+            if not hidden:
+                self._keep(work, result)
         return result
+
+    def _keep(self, work: Submission, result: Result) -> None:
+        """Keep the score for `autograder list`, where the notebook is the exercise's own, which a kernel runs beside."""
+        here = (self._start or Path()).resolve()
+        notebook = here / f"{work.exercise}.ipynb"
+        if not notebook.is_file():
+            return
+        with contextlib.suppress(UsageError):  # an exercise's folder alone has no list
+            keep = ProgressWriter(Course.find(here), {(result.exercise, result.path): replace(work, path=notebook)})
+            keep(result)
+            for warning in keep.warnings:
+                print(warning)
 
     def _work_on(self, folder: ExerciseFolder) -> Submission:
         name = folder.exercise.name

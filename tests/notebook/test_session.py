@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from autograder.catalog import Course
 from autograder.checks.tasks import Task
 from autograder.classroom.grading import Graded
+from autograder.classroom.progress import standings
+from autograder.classroom.release import release
 from autograder.errors import GraderError, SubmissionNotFoundError, UsageError
 from autograder.notebook import grade, session
 from autograder.notebook.session import Session
@@ -173,3 +176,19 @@ def test_the_folder_of_one_exercise_is_enough(
     with pytest.raises(UsageError, match="the exercise here is 'tiny', not 'race'"):
         alone.define("race", RIGHT)
     sys.modules.pop("tiny")
+
+
+def test_a_check_beside_the_exercises_notebook_is_progress(work: Session, graded: list[Task], tmp_path: Path) -> None:
+    """The list knows what %check saw in the exercise's own notebook, and nothing of a scratch notebook elsewhere."""
+    course = Course.find(tmp_path)
+    release(course)
+    work.define("tiny", RIGHT)
+    work.check()
+    assert standings(course)[0]["tiny"].last_check is None
+    beside = Session(tmp_path / "assignments" / "01_tiny")
+    beside.define("tiny", RIGHT)
+    beside.check()
+    last = standings(course)[0]["tiny"].last_check
+    assert last is not None
+    assert (5, 10) == (last.score, last.points)
+    assert 2 == len(graded)
