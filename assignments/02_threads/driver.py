@@ -56,11 +56,12 @@ def fetch_twice(urls: list[str], max_workers: int) -> dict[str, Any]:
     return {"first": results[0], "second": results[1], "calls": list(calls.values())}
 
 
-def fetch_empty_pages(n: int, max_workers: int) -> Any:
-    """`fetch_all` of pages with nothing in them: "", None, 0, and again."""
+def fetch_odd_pages(n: int, max_workers: int) -> list[str]:
+    """`fetch_all` of pages that code may take for something else: "", None, 0, an exception, and again; how they print."""
     import threads
 
-    return threads.fetch_all(lambda number: ("", None, 0)[number % 3], list(range(n)), max_workers)
+    odd = "", None, 0, LookupError("the page of an exception")
+    return [repr(page) for page in threads.fetch_all(lambda number: odd[number % 4], list(range(n)), max_workers)]
 
 
 # -- pages that come when they are told to ----------------------------------------------------------------

@@ -263,7 +263,7 @@ def test_the_result_is_always_the_same(driver):
 @pytest.mark.points(0.25)
 @pytest.mark.needs("test_threads_and_no_processes")
 def test_small_cases(submission, driver):
-    """No urls, one url, fewer urls than workers, one worker, forty, the same url twice, empty pages."""
+    """No urls, one url, fewer urls than workers, one worker, forty, the same url twice, odd pages."""
     assert submission.fetch_all(driver.page, [], 4) == [], "No urls should give []."
     one, three = names(1, 5), names(3, 5)
     for urls, max_workers in ((one, 4), (three, 16), (three, 1), (three + three, 2)):
@@ -273,10 +273,13 @@ def test_small_cases(submission, driver):
     seen = directed(driver, many, 40, quiet=0.0)
     returned(seen, many)
     that_many(seen, 40)
-    pages = expect_type(driver.fetch_empty_pages(6, 2), list[object], "a list of pages")
-    assert sorted(map(repr, pages)) == sorted(map(repr, ["", None, 0] * 2)), (
-        f"Of six urls, fetch gave '', None and 0 in turn, and fetch_all returned {pages}. Those are pages, too."
-    )
+    seen = driver.observe("fetch_odd_pages", 8, 2)
+    wanted = ["''", "None", "0", "LookupError('the page of an exception')"]
+    told = "Of eight urls, fetch gave '', None, 0 and an exception (returned, not raised) in turn, and fetch_all"
+    if seen.error is not None:
+        fail(f"{told} raised {seen.error.type}: {seen.error.message}. What a call returns is a page.")
+    pages = expect_type(seen.value, list[str], "eight pages")
+    assert sorted(wanted * 2) == sorted(pages), f"{told} gave {', '.join(pages)}. Those are pages, too."
 
 
 @pytest.mark.points(0.25)
