@@ -31,6 +31,9 @@ class Log(Protocol):
     def leave(self, number: int, **end: object) -> None:
         """The call with this number has ended."""
 
+    def changed(self, number: int) -> None:
+        """The message with this number is no longer what it was when it was sent."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -141,17 +144,42 @@ def _handed_over(name: str, size: int, root: int | None, rank: int, world_size: 
     return size
 
 
-class Transfer(dist.Work):
-    """A call under way. What it writes appears when it is waited for: a forgotten wait shows every time.
+class Outbox:
+    """The messages that this rank has sent and not waited for, as they were: who changes one is found out.
 
-    So does a message that is changed on its way: it is told that it was not what it had been when it is waited for.
+    One look before a call and before and after a wait, so that it is known between which of them it happened.
     """
 
-    def __init__(self, work: Any, own: object, copies: object, sent: object, log: Log, number: int, arrival: float):
+    def __init__(self, log: Log) -> None:
+        self._log, self._guard = log, threading.Lock()
+        self._sent: dict[int, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    def add(self, number: int, tensors: list[torch.Tensor]) -> None:
+        """A message is on its way."""
+        with self._guard:
+            self._sent[number] = [(tensor, _bits(tensor).clone()) for tensor in tensors]
+
+    def look(self) -> None:
+        """Tell of those that have changed since the last look."""
+        with self._guard:
+            for number, sent in list(self._sent.items()):
+                if any(not torch.equal(_bits(tensor), bits) for tensor, bits in sent):
+                    del self._sent[number]
+                    self._log.changed(number)
+
+    def remove(self, number: int) -> None:
+        """A message has been waited for: its memory is the rank's again."""
+        with self._guard:
+            self._sent.pop(number, None)
+
+
+class Transfer(dist.Work):
+    """A call under way. What it writes appears when it is waited for: a forgotten wait shows every time."""
+
+    def __init__(self, work: Any, own: object, copies: object, log: Log, outbox: Outbox, number: int, arrival: float):
         super().__init__()
-        self._arrival = arrival
+        self._arrival, self._outbox = arrival, outbox
         self._work, self._own, self._copies, self._log, self._number = work, own, copies, log, number
-        self._sent = [(tensor, _bits(tensor).clone()) for tensor in _tensors(sent)]
         self._guard = threading.Lock()
 
     def _deliver(self) -> None:
@@ -163,14 +191,15 @@ class Transfer(dist.Work):
                 if any(tensor.is_cuda for tensor in _tensors(self._own)):
                     torch.cuda.synchronize()  # there, and not only on its way
                 self._copies = None
-                changed = any(not torch.equal(_bits(tensor), bits) for tensor, bits in self._sent)
-                self._sent = []
-                self._log.leave(self._number, changed=changed, **self._told_at_end())
+                self._log.leave(self._number, **self._told_at_end())
+                self._outbox.remove(self._number)
+                self._outbox.look()  # at what has just been received into
 
     def _told_at_end(self) -> dict[str, object]:
         return {}
 
     def wait(self, timeout: timedelta | None = None) -> bool:
+        self._outbox.look()
         done = bool(self._work.wait(timeout) if timeout else self._work.wait())
         self._deliver()
         return done
@@ -179,6 +208,7 @@ class Transfer(dist.Work):
         self.wait()
 
     def is_completed(self) -> bool:
+        self._outbox.look()
         done = time.monotonic() >= self._arrival and bool(self._work.is_completed())
         if done:
             self._deliver()
@@ -202,6 +232,7 @@ class Transfer(dist.Work):
     def get_future(self) -> Any:
         def delivered(future: Any) -> list[torch.Tensor]:
             future.value()  # raises what the call raised
+            self._outbox.look()
             self._deliver()
             return list(_tensors(self._own))
 
@@ -220,6 +251,7 @@ class WatchedGroup(dist.ProcessGroup):
 
     log: Log
     wire: Wire
+    outbox: Outbox
 
     def __init__(self, store: Any, rank: int, size: int, timeout: timedelta):
         super().__init__(rank, size)
@@ -249,6 +281,7 @@ class WatchedGroup(dist.ProcessGroup):
 
     def _call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name, writes, reads = CALLS[method]
+        self.outbox.look()
         given = list(_tensors(args[reads] if reads is not None and len(args) > reads else ()))
         taken = args[writes] if writes is not None and len(args) > writes else None
         shown = list(_tensors(taken)) if name == "scatter" or not given else given
@@ -264,6 +297,8 @@ class WatchedGroup(dist.ProcessGroup):
             tag=args[-1] if name in BETWEEN_TWO else None,
             bytes=_handed_over(name, size, root, self.rank(), self.size()),
         )
+        if name == "send":
+            self.outbox.add(number, given)
         arrival = 0.0 if name == "recv" else self.wire.arrival(size)
         copies = _copies(taken, self._through_host) if taken is not None else ()
         if taken is not None:
@@ -276,7 +311,7 @@ class WatchedGroup(dist.ProcessGroup):
             self.log.leave(number)
             return None
         kind = FromAnyRank if method == "recv_anysource" else Transfer
-        transfer = kind(work, taken, copies, given if name == "send" else (), self.log, number, arrival)
+        transfer = kind(work, taken, copies, self.log, self.outbox, number, arrival)
         if name in BETWEEN_TWO:
             self._messages.append(transfer)
         return transfer
@@ -293,7 +328,7 @@ def join(log: Log, folder: str, rank: int, world_size: int, network: Network) ->
 
     ``folder`` is where the ranks find each other.
     """
-    WatchedGroup.log, WatchedGroup.wire = log, Wire(network)
+    WatchedGroup.log, WatchedGroup.wire, WatchedGroup.outbox = log, Wire(network), Outbox(log)
     distributed_c10d.ProcessGroupGloo = WatchedGroup  # so that backend "gloo" is it, for subgroups too
     store = dist.FileStore(f"{folder}/store", world_size)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=300))

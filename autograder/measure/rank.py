@@ -59,6 +59,10 @@ class Log:
         """Tell that a collective has ended."""
         self.send("leave", number, end | {"end": time.monotonic()})
 
+    def changed(self, number: int) -> None:
+        """Tell that a message is no longer what it was when it was sent."""
+        self.send("changed", number)
+
     @contextlib.contextmanager
     def work(self, name: str, seconds: float, number: int = 0) -> Iterator[None]:
         """Tell of work that takes this rank `seconds`, whatever the machine does; waits until they are over.

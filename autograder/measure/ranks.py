@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from autograder.measure import process_groups
+from autograder.measure.happens_before import Begun, Changed, Ended, Step, changed_on_their_way
 from autograder.measure.process_groups import Network as Network
 from autograder.measure.rank import Log as Log
 from autograder.measure.rank import Task, live
@@ -62,7 +63,7 @@ _CALL: dict[str, Callable[[Any], Any]] = {
     "aside": bool,
 }
 #: What it tells of its end. The peer of a message that was awaited from any rank is known only then.
-_END: dict[str, Callable[[Any], Any]] = {"end": float, "changed": bool, "peer": int}
+_END: dict[str, Callable[[Any], Any]] = {"end": float, "peer": int}
 
 
 class Rank:
@@ -75,6 +76,8 @@ class Rank:
         self.open: dict[int, dict[str, Any]] = {}
         #: What happened, in order, in the form that `autograder.measure.replay` reads.
         self.events: list[list[Any]] = []
+        #: The same as messages alone, for `happens_before`.
+        self.steps: list[Step] = []
         #: Rank, name, bytes, start and end of each piece of work, for the timeline.
         self.works: list[list[Any]] = []
         self.done: tuple[Any, ...] | None = None
@@ -103,10 +106,16 @@ class Rank:
             self.open[number] = self.calls[-1]
             about = (call["name"], call["group"], call.get("peer"), call["bytes"], call["aside"])
             self.events.append(["begin", int(number), *about])
+            self.steps.append(Begun(self.calls[-1]))
         elif kind == "leave":
             number, end = rest
-            self.open.pop(number, {}).update({key: kind(end[key]) for key, kind in _END.items() if key in end})
+            call = self.open.pop(number, {})
+            call.update({key: kind(end[key]) for key, kind in _END.items() if key in end})
             self.events.append(["end", int(number)])
+            self.steps.append(Ended(call))
+        elif kind == "changed":
+            if (call := self.open.get(rest[0])) is not None:
+                self.steps.append(Changed(call))
         elif kind == "work":
             name, seconds, number, start, end, aside = rest
             self.works.append([str(name), 0, float(start), float(end)])
@@ -231,7 +240,8 @@ def run_ranks(
 
     Returns:
         ``trouble`` (what went wrong, in words, or an empty text), ``values`` (one per rank), ``threads`` (names of those
-        left in the ranks), ``calls`` (per rank, a dictionary per call of the group), ``events`` (per rank, for
+        left in the ranks), ``calls`` (per rank, a dictionary per call of the group; one that sent what was changed on its
+        way has ``changed``), ``events`` (per rank, for
         ``replay``), ``not waited for`` (per rank), ``own network``, and a ``timeline`` that the grader can draw.
     """
     torch.set_num_threads(1)  # ranks forked after an operation with more threads would hang
@@ -246,6 +256,8 @@ def run_ranks(
         for rank in ranks:
             rank.end()
         shutil.rmtree(folder, ignore_errors=True)
+    for call in changed_on_their_way([rank.steps for rank in ranks]):
+        call["changed"] = True
     return {
         "trouble": trouble,
         "values": [rank.done[0] if rank.done else None for rank in ranks],

@@ -34,8 +34,9 @@ def reduced(ran: dict[str, Any], cases: list[dict[str, Any]]) -> list[list[Reduc
         if changed is not None:
             fail(
                 f"Rank {rank} changed a message while it was under way: the send to rank {changed['peer']}{_line(changed)}.\n"
-                "Until isend's request has been waited for, the memory belongs to the message: the other rank may get old "
-                "elements, new ones, or some of each, and whether the sum is right is a matter of luck."
+                "Until isend's request has been waited for, or another message shows that this one has come, the memory "
+                "belongs to it: the other rank may get old elements, new ones, or some of each, and whether the sum is right "
+                "is a matter of luck."
             )
     if ran["trouble"]:
         fail(ran["trouble"])

@@ -49,6 +49,11 @@ def run(sandbox: ZygoteSandbox) -> Run:
     return run
 
 
+def _changed(seen: dict[str, Any]) -> list[bool]:
+    """Of each message, whether it was changed on its way."""
+    return ["changed" in call for calls in seen["calls"] for call in calls if call["name"] == "send"]
+
+
 def test_messages_are_told_with_their_peers(run: Run) -> None:
     """Of a message it is known who sent it, to whom, and how much; also where it was awaited from any rank."""
     seen = run(
@@ -62,7 +67,8 @@ return got.sum().item()
     assert ("", [8.0, 0.0]) == (seen["trouble"], seen["values"])
     (received,), (sent,) = seen["calls"]
     assert ("recv", 1, 0) == (received["name"], received["peer"], received["bytes"])
-    assert ("send", 0, 32, False) == (sent["name"], sent["peer"], sent["bytes"], sent["changed"])
+    assert ("send", 0, 32) == (sent["name"], sent["peer"], sent["bytes"])
+    assert "changed" not in sent
     assert [[], []] == seen["not waited for"]
 
 
@@ -89,7 +95,21 @@ request.wait()
 """
     )
     assert "" == seen["trouble"]
-    assert [False, True] == [call["changed"] for calls in seen["calls"] for call in calls if call["name"] == "send"]
+    assert [False, True] == _changed(seen)
+
+
+def test_a_message_changed_after_an_answer_to_it_is_not(run: Run) -> None:
+    """Whoever has an answer to a message knows that it came, and need not have waited for it: also not by luck."""
+    lines = """
+tensor, other = torch.ones(length), torch.zeros(length)
+if rank: dist.recv(other, 0); dist.send(other, 0); return other.sum().item()
+request = dist.isend(tensor, 1)
+dist.recv(tensor, 1){}
+request.wait()
+"""
+    assert [False, False] == _changed(run(lines.format("; tensor += 1")))
+    sooner = lines.replace("dist.recv(tensor, 1)", "tensor += 1; dist.recv(other, 1)").format("")
+    assert [True, False] == _changed(run(sooner))
 
 
 def test_a_message_that_nobody_waits_for_arrives_and_is_told(run: Run) -> None:

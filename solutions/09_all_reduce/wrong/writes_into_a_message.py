@@ -1,5 +1,5 @@
 # fails: test_every_rank_holds_the_sum
-# mistake: as many buffers as ranks, filled again in turn, and all messages are waited for at the end
+# mistake: one buffer less than there are ranks, filled again in turn, before any news of their messages has gone round
 import torch
 import torch.distributed as dist
 
@@ -8,10 +8,10 @@ def ring_all_reduce(tensor):
     rank, p = dist.get_rank(), dist.get_world_size()
     left, right = (rank - 1) % p, (rank + 1) % p
     chunks = tensor.view(-1).tensor_split(p)
-    buffers, requests = [torch.empty_like(chunks[0]) for _ in range(p)], []
+    buffers, requests = [torch.empty_like(chunks[0]) for _ in range(p - 1)], []
 
     def send(chunk):
-        buffer = buffers[len(requests) % p][: len(chunk)]
+        buffer = buffers[len(requests) % (p - 1)][: len(chunk)]
         buffer.copy_(chunk)
         requests.append(dist.isend(buffer, right))
 
