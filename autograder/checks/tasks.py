@@ -30,7 +30,8 @@ class Sandboxes:
     """One sandbox for each set of preloaded modules, started when first asked for. A context manager."""
 
     def __init__(self, forced: Isolation | None = None, make: MakeSandbox = start_zygote, seed: str = "") -> None:
-        self._forced = forced
+        #: The isolation level that was asked for, if any.
+        self.forced = forced
         self._make = make
         #: New for every run and the same for all its students: equal work, and none that was done beforehand.
         self.seed = seed or secrets.token_hex(8)
@@ -48,7 +49,7 @@ class Sandboxes:
         """The sandbox for ``exercise``."""
         key = self._key(exercise)
         if key not in self._made:
-            self._made[key] = self._make(exercise, self._forced)
+            self._made[key] = self._make(exercise, self.forced)
         return self._made[key]
 
     @staticmethod

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -11,9 +10,9 @@ import msgspec
 from autograder import __version__
 from autograder.catalog.exercises import Course, ExerciseFolder
 from autograder.catalog.submissions import Submission
-from autograder.checks.engine import OnVerdict, grade
+from autograder.checks.engine import OnVerdict
 from autograder.checks.tasks import Sandboxes, Task
-from autograder.classroom.side_by_side import grade_side_by_side
+from autograder.classroom.side_by_side import grade_jobs
 from autograder.errors import SandboxError, UsageError
 from autograder.measure.calibration import Calibration, calibrate
 from autograder.measure.machine import describe
@@ -148,12 +147,7 @@ def grade_tasks(
         machine = describe(isolation, _calibration(sandboxes, [tasks[index] for index in left]))
         wanted = [tasks[index] for index in left]
         try:
-            if jobs == 1 or len(left) < 2:
-                places = count()
-                grade(wanted, sandboxes, lambda result: keep(next(places), result), on_verdict, timelines=timelines)
-            else:
-                sandboxes.close()  # each of those that grade has its own
-                grade_side_by_side(wanted, jobs, keep, forced=forced, timelines=timelines)
+            grade_jobs(wanted, sandboxes, jobs, keep, on_verdict, timelines=timelines)
         except KeyboardInterrupt:
             complete = False
     report = Report(autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results)))

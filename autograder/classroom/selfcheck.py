@@ -4,17 +4,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import count
 from pathlib import Path
 
 from autograder.catalog.check_sources import read_checks
 from autograder.catalog.exercises import Course, ExerciseFolder
 from autograder.catalog.submissions import Submission
 from autograder.catalog.text import read_own
-from autograder.checks.engine import grade
 from autograder.checks.tasks import Sandboxes, Task
 from autograder.classroom import release
-from autograder.classroom.side_by_side import grade_side_by_side
+from autograder.classroom.side_by_side import grade_jobs
 from autograder.errors import CatalogError
 from autograder.records import Kind, Outcome, Result, Verdict
 from autograder.sandbox import Isolation
@@ -105,13 +103,8 @@ def prove(
         if on_proof is not None:
             on_proof(proof, complaint)
 
-    tasks = [proof.task for proof in wanted]
-    if jobs > 1:
-        grade_side_by_side(tasks, jobs, judge, forced=forced)
-    else:
-        places = count()
-        with Sandboxes(forced) as sandboxes:
-            grade(tasks, sandboxes, on_result=lambda result: judge(next(places), result))
+    with Sandboxes(forced) as sandboxes:
+        grade_jobs([proof.task for proof in wanted], sandboxes, jobs, judge)
     return complaints
 
 

@@ -11,10 +11,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from autograder.checks.engine import grade
+from autograder.checks.engine import OnVerdict, grade
 from autograder.checks.tasks import Sandboxes, Task
 from autograder.errors import GraderError
 from autograder.records import Result
@@ -32,13 +33,42 @@ class _Worker:
     lifeline: Connection
 
 
-def grade_side_by_side(
+OnPlace = Callable[[int, Result], None]
+
+
+def grade_jobs(
     tasks: Sequence[Task],
+    sandboxes: Sandboxes,
     jobs: int,
-    on_result: Callable[[int, Result], None],
+    on_result: OnPlace,
+    on_verdict: OnVerdict | None = None,
     *,
-    forced: Isolation | None = None,
     timelines: bool = False,
+) -> None:
+    """Judge ``tasks`` one after the other in ``sandboxes``, or ``jobs`` of them at a time in sandboxes of their own.
+
+    Args:
+        tasks: What to judge.
+        sandboxes: Say which isolation level is used; the caller closes them.
+        jobs: How many are judged at the same time.
+        on_result: Told of each submission, by its place in ``tasks``, as soon as it is judged.
+        on_verdict: Told of each check, where one submission is judged after the other.
+        timelines: Whether the verdicts say what ran when.
+
+    Raises:
+        GraderError: A fault of ours.
+        KeyboardInterrupt: The user stopped it; what was judged before has been told.
+    """
+    if jobs == 1 or len(tasks) < 2:
+        places = count()
+        grade(tasks, sandboxes, lambda result: on_result(next(places), result), on_verdict, timelines=timelines)
+    else:
+        sandboxes.close()
+        _grade_side_by_side(tasks, sandboxes, jobs, on_result, timelines=timelines)
+
+
+def _grade_side_by_side(
+    tasks: Sequence[Task], sandboxes: Sandboxes, jobs: int, on_result: OnPlace, *, timelines: bool
 ) -> None:
     """Judge ``tasks``, ``jobs`` of them at a time; ``on_result`` is told of each, by its place, as soon as it is judged.
 
@@ -48,7 +78,7 @@ def grade_side_by_side(
     """
     ahead = iter(enumerate(tasks))
     doing: dict[Connection, int] = {}
-    with _workers(min(jobs, len(tasks)), forced, timelines) as workers:
+    with _workers(min(jobs, len(tasks)), sandboxes, timelines) as workers:
         try:
             for worker in workers:
                 _hand_out(worker.tasks, ahead, doing)
@@ -72,16 +102,15 @@ def _hand_out(connection: Connection, ahead: Iterator[tuple[int, Task]], doing: 
 
 
 @contextlib.contextmanager
-def _workers(number: int, forced: Isolation | None, timelines: bool) -> Iterator[list[_Worker]]:
+def _workers(number: int, sandboxes: Sandboxes, timelines: bool) -> Iterator[list[_Worker]]:
     """Processes that grade, for a while."""
     context = multiprocessing.get_context("spawn")
-    seed = Sandboxes().seed
     workers: list[_Worker] = []
     try:
         for _ in range(number):
             tasks, theirs = context.Pipe()
             watched, lifeline = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(theirs, watched, forced, seed, timelines))
+            process = context.Process(target=_work, args=(theirs, watched, sandboxes.forced, sandboxes.seed, timelines))
             process.start()
             theirs.close()
             watched.close()

@@ -13,9 +13,9 @@ import pytest
 
 from autograder.catalog import Course
 from autograder.catalog.submissions import Submission
-from autograder.checks.tasks import Task
+from autograder.checks.tasks import Sandboxes, Task
 from autograder.classroom.grading import grade_tasks
-from autograder.classroom.side_by_side import grade_side_by_side
+from autograder.classroom.side_by_side import grade_jobs
 from autograder.errors import GraderError
 from autograder.records import Result
 from tests.fakes import make_course
@@ -73,7 +73,7 @@ def test_nothing_is_left_when_it_is_stopped(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        grade_side_by_side(_tasks(tmp_path, HANGS, RIGHT, HANGS), 3, stop)
+        grade_jobs(_tasks(tmp_path, HANGS, RIGHT, HANGS), Sandboxes(), 3, stop)
     assert [(1, 10.0)] == [(place, result.score) for place, result in told]
     assert set() == _family(os.getpid()) - before
 
@@ -90,7 +90,7 @@ def test_one_that_is_killed_is_a_fault_of_the_grader(tmp_path: Path) -> None:
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(GraderError, match="ended by itself"):
-        grade_side_by_side(_tasks(tmp_path, HANGS, HANGS), 2, lambda *_: None)
+        grade_jobs(_tasks(tmp_path, HANGS, HANGS), Sandboxes(), 2, lambda *_: None)
     killer.join()
     _, left = psutil.wait_procs(_family(os.getpid()) - before, 5)
     assert [] == left
