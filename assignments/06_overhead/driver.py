@@ -71,9 +71,16 @@ _say_16_cores()  # now, before the submission is imported
 
 
 def map_by_the_clock(
-    adaptive_map: Map, function: Callable[[Any], Any], items: Sequence[Any], max_workers: int, own_time: bool
+    adaptive_map: Map,
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    max_workers: int,
+    own_time: bool,
+    before: Sequence[Any] = (),
 ) -> Any:
     """`adaptive_map`, by the same clocks as ever, or by those that stand still while others have the core.
+
+    The items in `before` are those of an earlier call, which says nothing of this one.
 
     On a busy machine small work takes long. By its own time it does not, so that nobody is misled into starting
     processes. The clocks are replaced in either case: they do not tell which it is.
@@ -88,6 +95,8 @@ def map_by_the_clock(
             for module in (time, overhead):
                 for alias in [one for one, value in vars(module).items() if value is real]:
                     setattr(module, alias, lambda shown=shown: shown())
+    if before:
+        adaptive_map(function, before, max_workers)
     return adaptive_map(function, items, max_workers)
 
 

@@ -92,12 +92,12 @@ def no_bad_deal(submission, driver, yardstick, speedup, case, hint):
     )
 
 
-def pays(submission, driver, yardstick, speedup, case):
+def pays(submission, driver, yardstick, speedup, case, before=()):
     """Large work gains by processes, on a machine said to have 16 cores: fewer here cost time that is taken out."""
     speedup(
         case=case,
         student=lambda items: driver.observe(
-            "map_by_the_clock", submission.adaptive_map, driver.population, items, 4, own_time=False
+            "map_by_the_clock", submission.adaptive_map, driver.population, items, 4, own_time=False, before=before
         ),
         yardstick=lambda items, method: yardstick.observe("run", driver.population, items, 4, method),
         needed=NEEDED,
