@@ -4,27 +4,38 @@ Those in the folders `more` were written from the exercises' contracts alone, by
 long, and run when they are asked for: `python -m pytest -m slow tests/test_right_designs.py`.
 """
 
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pytest
 
 from autograder.catalog.exercises import Course
 from autograder.catalog.submissions import Submission
-from autograder.checks.engine import grade
 from autograder.checks.tasks import Sandboxes, Task
-from autograder.records import Outcome
+from autograder.classroom.side_by_side import grade_jobs
+from autograder.records import Outcome, Result
 
 DESIGNS = Path(__file__).parent / "right_designs"
 
 
 @pytest.fixture(scope="module")
-def sandboxes() -> Iterator[Sandboxes]:
-    """Kept for all of them."""
-    with Sandboxes() as made:
-        yield made
+def results(request: pytest.FixtureRequest) -> dict[Path, Result]:
+    """What came of all designs that are asked for; as many are judged at a time as there are cores."""
+    course = Course(DESIGNS.parent.parent)
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    paths = [item.callspec.params["path"] for item in items if "results" in item.fixturenames]
+    tasks = []
+    for path in paths:
+        name = path.relative_to(DESIGNS).parts[0]
+        submission = Submission(path.stem, name, path, path.read_text())
+        tasks.append(Task.of(submission, course.get(name, "solutions")))
+    found: dict[Path, Result] = {}
+    with Sandboxes() as sandboxes:
+        grade_jobs(tasks, sandboxes, os.cpu_count() or 1, lambda place, result: found.update({paths[place]: result}))
+    return found
 
 
+@pytest.mark.timeout(3600)  # the first of them waits for all
 @pytest.mark.parametrize(
     "path",
     [
@@ -36,10 +47,7 @@ def sandboxes() -> Iterator[Sandboxes]:
         for path in sorted(DESIGNS.rglob("*.py"))
     ],
 )
-def test_another_design_gets_full_marks(path: Path, sandboxes: Sandboxes) -> None:
+def test_another_design_gets_full_marks(path: Path, results: dict[Path, Result]) -> None:
     """No check asks for more than the exercise does."""
-    name = path.relative_to(DESIGNS).parts[0]
-    folder = Course(DESIGNS.parent.parent).get(name, "solutions")
-    (result,) = grade([Task.of(Submission(path.stem, name, path, path.read_text()), folder)], sandboxes)
-    lost = {verdict.name: verdict.message for verdict in result.checks if verdict.outcome is not Outcome.PASSED}
+    lost = {check.name: check.message for check in results[path].checks if check.outcome is not Outcome.PASSED}
     assert {} == lost
