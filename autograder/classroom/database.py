@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from alembic.migration import MigrationContext
@@ -52,8 +53,26 @@ class Database:
         """The URL with its password, as nbgrader wants it."""
         return self._url.render_as_string(hide_password=False)
 
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return one_line(self._url.render_as_string(hide_password=True))
+
     def __str__(self) -> str:
-        return "gradebook " + one_line(self._url.render_as_string(hide_password=True))
+        return f"gradebook {self.shown}"
+
+    def is_at(self, url: str) -> bool:
+        """Whether `url` leads to the same database, whoever asks and however it is spelled."""
+        try:
+            return self._place == Database.at(url)._place
+        except UsageError:
+            return False
+
+    @property
+    def _place(self) -> tuple[object, ...]:
+        if self._url.get_backend_name() == "sqlite":
+            return ("sqlite", Path(self._url.database or "").resolve())
+        return self._url.get_backend_name(), self._url.host, self._url.port, self._url.database
 
     def admit(self) -> None:
         """See that it is a gradebook of this nbgrader's, or empty.

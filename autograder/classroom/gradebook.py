@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, Student
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import parse_utc
 from traitlets.config import Config, PyFileConfigLoader
@@ -72,7 +73,13 @@ class GradebookWriter:
         self._times = {key: self._handed_in(task) for key, task in self._tasks.items()}
         folders = {task.folder.exercise.name: task.folder for task in tasks}
         self._assignments = {name: _Assignment.of(folder, tasks) for name, folder in folders.items()}
-        self._late = _late_penalties(course)
+        config = _configuration(course)
+        self._late = _late_penalties(config)
+        if config is not None and not self._database.is_at(theirs := _gradebook_of(config, course)):
+            self.warnings.append(
+                f"{self._database}: formgrader and nbgrader look at another one, {Database.at(theirs).shown}; "
+                "name that, or say c.CourseDirectory.db_url in nbgrader_config.py"
+            )
         with self._database.reported():
             self._database.admit()
             for assignment in self._assignments.values():
@@ -174,16 +181,28 @@ def _by_student(tasks: Sequence[Task]) -> dict[tuple[str, str], Task]:
     return found
 
 
-def _late_penalties(course: Course) -> Any:
-    """nbgrader's plugin that says what being late costs, as the course's configuration has it."""
+def _configuration(course: Course) -> Config | None:
+    """The course's configuration of nbgrader, where it has one."""
     path = course.root / "nbgrader_config.py"
-    config = Config()
-    if path.is_file():
-        try:
-            config = PyFileConfigLoader(path.name, str(path.parent)).load_config()
-        except Exception as error:  # it is a program
-            raise UsageError(f"{one_line(path)}: {type(error).__name__}: {one_line(str(error))}; mend it") from None
-    late = AssignLatePenalties(config=config)
+    if not path.is_file():
+        return None
+    try:
+        return PyFileConfigLoader(path.name, str(path.parent)).load_config()
+    except Exception as error:  # it is a program
+        raise UsageError(f"{one_line(path)}: {type(error).__name__}: {one_line(str(error))}; mend it") from None
+
+
+def _gradebook_of(config: Config, course: Course) -> str:
+    """The URL of the gradebook that nbgrader itself uses, when it is started in the course's folder."""
+    directory = CourseDirectory(config=config)
+    if "root" not in config.CourseDirectory:
+        directory.root = str(course.root)
+    return str(directory.db_url)
+
+
+def _late_penalties(config: Config | None) -> Any:
+    """nbgrader's plugin that says what being late costs, as the course's configuration has it."""
+    late = AssignLatePenalties(config=config or Config())
     late.init_plugin()
     return late.plugin_inst
 

@@ -320,6 +320,20 @@ def test_a_very_long_message_is_cut_in_the_comment(url: str, course: Course) -> 
     assert 100_000 < len("".join(_cells(course.root, "bob")["hidden_1"]["outputs"][0]["text"]))
 
 
+def test_a_gradebook_that_nbgrader_would_not_look_at_is_told(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks in another database than formgrader's would be missed there; however the same one is spelled, nothing is said."""
+    monkeypatch.chdir(course.root / "submitted")
+    config = course.root / "nbgrader_config.py"
+    assert [] == _writer("sqlite:///elsewhere.db", course).warnings, "without a configuration nobody knows"
+    config.write_text("c = get_config()\n")
+    assert [] == _writer("sqlite:///../gradebook.db", course).warnings
+    (warning,) = _writer("sqlite:///elsewhere.db", course).warnings
+    assert "gradebook sqlite:///elsewhere.db: formgrader and nbgrader look at another one" in warning
+    config.write_text("c = get_config()\nc.CourseDirectory.db_url = 'postgresql://me:secret@there/marks'\n")
+    (warning,) = _writer("sqlite:///elsewhere.db", course).warnings
+    assert "postgresql://me:***@there/marks" in warning
+
+
 def test_when_it_was_handed_in_is_kept_and_late_costs_what_the_course_says(url: str, course: Course) -> None:
     """nbgrader's ``timestamp.txt`` is read; a time that is none is told and not taken."""
     (course.root / "nbgrader_config.py").write_text(LATE_IS_ZERO)
