@@ -16,7 +16,10 @@ share, or programs that take turns would look parallel.
 
 What cannot be told from counters is whether a thread that was woken late would have been woken as early on free cores. So
 there are two readings: the lower takes every delay as time that free cores would have saved, the upper only the delays of
-threads whose core was taken from them while they ran. Where no thread waits for another, both are the same.
+threads whose core was taken from them while they ran. Where no thread waits for another, both are the same. Where many
+wait, late wakings also change who gets a lock next, and work that free cores would have done side by side is done in turn:
+counters cannot undo that. So the lower reading is lowered further, by as much as such delays are beside the time measured,
+to at most a half: measured with programs whose truth is known, it then lies below the truth (docs/speedup.md).
 
 The kernel books a delay when the thread at last gets its core, and a run when it ticks. Both are spread back over the
 time in which they arose, and since one thread cannot run and wait at the same time, a delay lies before the run that
@@ -34,6 +37,8 @@ _NS = 1e-9
 _SLACK = 0.02
 #: Who runs for less than this, in seconds, when at last given a core was woken in vain.
 _IN_VAIN = 1e-4
+#: Delays after a waking that change nothing, as a part of the time measured: starts, ends, a task handed over now and then.
+_FEW = 0.05
 
 _Thread = tuple[int, int]
 
@@ -117,10 +122,12 @@ class CorrectedClock:
         runnable = [0.0] * len(lengths)
         weights = [0.0] * len(lengths)
         shares = [0.0] * len(lengths), [0.0] * len(lengths)
-        busiest, longest = dict[int, float](), 0.0
+        busiest, longest, woken_late = dict[int, float](), 0.0, 0.0
         for thread, bookings in self._bookings.items():
             run = self._run(thread)
-            lower, upper = (run / (run + late) if run + late > 0 else 0.0 for late in _late(bookings))
+            late, taken = _late(bookings)
+            woken_late += sum(booking.delay for booking in bookings) - taken
+            lower, upper = (run / (run + delay) if run + delay > 0 else 0.0 for delay in (late, taken))
             spread = self._spread(bookings, lengths)
             if run > longest:
                 busiest, longest = spread, run
@@ -140,7 +147,8 @@ class CorrectedClock:
                 totals[reading] += counted
                 bounds[reading] += beside * counted
         lower, upper = map(max, totals, bounds)
-        return lower, upper
+        coupled = min(1.0, max(0.0, woken_late / self.wall_seconds - _FEW)) if self.wall_seconds > 0 else 0.0
+        return max(longest, lower / (1 + coupled)), upper
 
     def _run(self, thread: _Thread) -> float:
         before = self._first.get(thread)

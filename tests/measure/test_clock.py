@@ -85,7 +85,10 @@ def test_who_only_hands_out_work_does_not_set_the_pace() -> None:
 
 
 def test_who_is_woken_in_vain_was_not_parallel() -> None:
-    """A and B take turns at a lock on one core. Who waits for it is woken in vain now and then: that is no parallel work."""
+    """A and B take turns at a lock on one core. Who waits for it is woken in vain now and then: that is no parallel work.
+
+    But who knows what it kept from being done at the same time: the lower reading leaves that open.
+    """
     clock = CorrectedClock()
     clock.start(_snapshot(0.0, a=(0.0, 0.0), b=(0.0, 0.0)))
     ran, late, at = {"a": 0.0, "b": 0.0}, {"a": 0.0, "b": 0.0}, 0.0
@@ -96,7 +99,8 @@ def test_who_is_woken_in_vain_was_not_parallel() -> None:
         ran[waiter] += 0.00002
         late[waiter] += 0.0039
         clock.tick(_snapshot(at, turns=turn + 1, waits=turn + 1, a=(ran["a"], late["a"]), b=(ran["b"], late["b"])))
-    assert 0.4 == pytest.approx(clock.corrected_seconds, rel=0.02)
+    assert 0.4 == pytest.approx(clock.corrected_at_most, rel=0.02)
+    assert 0.2 <= clock.corrected_seconds < 0.25
 
 
 def test_short_turns_on_one_core_are_parallel_all_the_same() -> None:
