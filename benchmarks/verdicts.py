@@ -7,7 +7,7 @@
 against a threshold of 75%, on so many cores, beside so many busy processes; -1 is one that comes and goes. What is true is
 told by the programs: the CPU time along their longest chain of work, beside that of the even split in the same pair. A verdict
 is wrong when its credit is off the true one's by more than a half; 15% from the threshold, when it is off at all. A program
-without a verdict is inconclusive: allowed between those bounds, and counted.
+without a verdict is inconclusive ("open"), and counted.
 
 `gradings` grades references, stubs and wrong submissions. A verdict is wrong when a reference loses a point, a stub has full
 marks, or a wrong submission gets a point for the check that it must fail at.
@@ -63,7 +63,7 @@ class Judged:
     def wrong(self) -> bool:
         """Whether the verdict is one that must not be."""
         if self.credit is None:
-            return self.far
+            return False
         return abs(self.credit - ramp(self.true, THRESHOLD)) > (0.0 if self.far else 0.5)
 
 
@@ -89,9 +89,12 @@ def speedup(options: argparse.Namespace) -> None:
     os.sched_setaffinity(0, ours)
     for design, judged in everything.items():
         for far, where in ((True, "15% and more from the threshold"), (False, "nearer to it")):
-            outcomes = [one.wrong for one in judged if one.far is far]
-            bound = upper_bound(sum(outcomes), len(outcomes)) if outcomes else 1.0
-            print(f"{design}, {where}: {sum(outcomes)} of {len(outcomes)} wrong, at most {bound:.2%}")
+            chosen = [one for one in judged if one.far is far]
+            wrong, without = sum(one.wrong for one in chosen), sum(one.credit is None for one in chosen)
+            bound = upper_bound(wrong, len(chosen)) if chosen else 1.0
+            print(
+                f"{design}, {where}: {wrong} of {len(chosen)} wrong, at most {bound:.2%}; {without} without a verdict"
+            )
 
 
 def judge(sandbox: ZygoteSandbox, design: str, efficiency: float, workers: int, turn: int) -> Judged:

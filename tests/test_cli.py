@@ -658,6 +658,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path: Path, stop: signal.Sig
     second = _start(tmp_path)
     _, errors = second.communicate(timeout=120)
     assert GRADED == second.returncode, errors
+    assert f"{len(kept) - 2} of 12 submissions were graded by the run before" in errors
     results: dict[str, Any] = {r["student"]: r for r in json.loads(result.read_text())["results"]}
     assert sorted(students) == list(results)
     again = [r["student"] for r in kept if results[r["student"]] != r]
@@ -666,3 +667,21 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path: Path, stop: signal.Sig
     assert 4.0 == results["student01"]["score"]
     assert not journal.exists(), "the run is complete"
     assert [] == _ours()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can make files")
+def test_a_result_that_could_not_be_kept_is_told_before_the_work(course: Course, grade: Command) -> None:
+    """No submission is judged for a file that cannot be written in the end; the superuser may not write there either."""
+    for option, file in (("--json", "/proc/marks.json"), ("--junit", "/sys/marks.xml")):
+        result = grade(_hand_in(course.root, alice=RIGHT), option, file)
+        assert WRONG_USAGE == result.exit_code
+        assert f"autograder: {file}: may not be written by you; choose another place" == result.output.strip()
+
+
+def test_a_level_that_was_asked_for_is_called_that(course: Course, run: Command) -> None:
+    """Whoever asks for no walls is told what that means, not that the machine has none."""
+    result = run("grade", _hand_in(course.root, alice=RIGHT), "--isolation", "process")
+    assert WRONG_USAGE == result.exit_code
+    assert (
+        "--isolation process does not hold code of strangers; leave it out, or say --trust-submissions" in result.output
+    )

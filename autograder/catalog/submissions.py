@@ -68,7 +68,7 @@ def find_submissions(
     if not search.found:
         raise SubmissionNotFoundError(
             f"{', '.join(barren) or 'no path'}: nothing to grade: no {search.wanted_file}, there or in an "
-            f"NN_name or a student's folder; a file of another name needs --exercise NAME"
+            f"NN_name or a student's folder; a file of another name is graded with: autograder grade FILE --exercise NAME"
             + "".join(f" ({warning})" for warning in search.warnings()[:1])
         )
     nothing = (f"{path}: nothing to grade" for path in barren)
@@ -132,7 +132,9 @@ class _Search:
             raise UsageError(f"{one_line(path)}: cannot grade such a file; its name must end in {known}")
         name = self._wanted[0] if self._named else self._exercise_near(path, root)
         if name not in self._exercise_of.values():
-            raise UsageError(f"{one_line(path)}: {unknown(name, self._wanted)} (say which: --exercise NAME)")
+            raise UsageError(
+                f"{one_line(path)}: {unknown(name, self._wanted)} (say which: autograder grade FILE --exercise NAME)"
+            )
         holder = root.parent.parent if root.parent.name in self._exercise_of else root.parent
         student = holder.name if path.stem == name else path.stem
         return _submission(student, name, path, read(root, name))

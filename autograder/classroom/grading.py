@@ -26,6 +26,8 @@ class Graded:
 
     report: Report
     complete: bool
+    #: How many of the results are an earlier run's.
+    kept: int = 0
 
     @property
     def faulty(self) -> bool:
@@ -129,6 +131,7 @@ def grade_tasks(
     results: dict[int, Result] = {}
     if journal is not None:
         results = {index: found for index, task in enumerate(tasks) if (found := journal.find(task)) is not None}
+    kept = len(results)
     left = [index for index in range(len(tasks)) if index not in results]
 
     def keep(place: int, result: Result) -> None:
@@ -151,7 +154,7 @@ def grade_tasks(
         except KeyboardInterrupt:
             complete = False
     report = Report(autograder=__version__, machine=machine, results=tuple(results[index] for index in sorted(results)))
-    return Graded(report, complete)
+    return Graded(report, complete, kept)
 
 
 def _calibration(sandboxes: Sandboxes, tasks: Sequence[Task]) -> Calibration | None:
@@ -171,6 +174,10 @@ def _admit(sandboxes: Sandboxes, task: Task, trusted: bool) -> str:
     level = Isolation(sandbox.isolation)
     if not trusted and not level.holds_strangers:
         refusals = "; ".join(getattr(sandbox, "refusals", ())) or "this system has no other"
+        if sandboxes.forced is not None:
+            raise UsageError(
+                f"--isolation {level} does not hold code of strangers; leave it out, or say --trust-submissions"
+            )
         raise UsageError(
             f"only the isolation level '{level}' can be had here ({refusals}), which does not hold code of strangers; "
             "grade on Linux with user namespaces or Landlock, or say --trust-submissions"

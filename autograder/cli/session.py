@@ -44,11 +44,14 @@ def grade_and_show(
     jobs: int = 1,
 ) -> None:
     from autograder.classroom.grading import Journal, grade_tasks
+    from autograder.report.files import must_be_writable
     from autograder.sandbox import Isolation
 
     journal = None
     if json_file is not None:
-        journal = Journal(json_file.with_name(json_file.name + ".autograder-journal"), timelines)
+        kept_in = json_file.with_name(json_file.name + ".autograder-journal")
+        must_be_writable(kept_in)
+        journal = Journal(kept_in, timelines)
     counter = _Counter(len(tasks)) if len(tasks) > 1 and sys.stderr.isatty() else None
 
     def told(result: "Result") -> None:
@@ -70,6 +73,8 @@ def grade_and_show(
     )
     if counter is not None:
         counter.done()
+    if graded.kept:
+        click.echo(f"autograder: {graded.kept} of {len(tasks)} submissions were graded by the run before", err=True)
     _write(graded.report, json_file, junit_file, trace_file)
     _show(graded.report, verbose=verbose, detailed=detailed, draw=draw)
     warn(progress.warnings if progress is not None else ())
@@ -80,7 +85,9 @@ def grade_and_show(
         journal.remove()
     if not graded.complete:
         click.echo(
-            f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded", err=True
+            f"autograder: stopped; {len(graded.report.results)} of {len(tasks)} submissions are graded"
+            f"{'; the same command goes on from here' if journal is not None else ''}",
+            err=True,
         )
         sys.exit(STOPPED)
     if graded.faulty:

@@ -130,7 +130,7 @@ def fast(submission, driver, yardstick, speedup, case, max_workers):
 
 @pytest.mark.points(0.75)
 def test_threads_and_no_processes(submission, driver, measured):
-    """Every page comes, fetched by threads and not by processes."""
+    """Every page comes, and no process is started for it."""
     urls = names(6, 30)
     seen = submission.observe("fetch_all", driver.page, urls, 3)
     measured["threads"] = seen.peak_threads

@@ -295,14 +295,14 @@ def test_uneven_work_pays(submission, driver, yardstick, speedup):
 @pytest.mark.kind("speedup")
 @pytest.mark.needs("test_values_come_in_order")
 def test_few_dear_items_pay(submission, driver, yardstick, speedup):
-    """Five items of an eighth of a second, after a call with small work: 0.75 of the attainable speedup with 4 workers."""
-    # Five: two rounds for four workers, and also for one who has computed the first item to see how dear it is.
+    """Nine items of a twelfth of a second, after a call with small work: 0.75 of the attainable speedup, 4 workers."""
+    # Nine: three rounds for four workers, and also for one who has computed the first item to see how dear it is.
     pays(
         submission,
         driver,
         yardstick,
         speedup,
-        case=lambda rng: items_of(driver, rng, [2_400_000] * 5),
+        case=lambda rng: items_of(driver, rng, [1_600_000] * 9),
         before=items_of(driver, random, [2_000] * 8),
     )
 
