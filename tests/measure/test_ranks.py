@@ -39,9 +39,9 @@ def sandbox() -> Iterator[ZygoteSandbox]:
 def run(sandbox: ZygoteSandbox) -> Run:
     """What comes of ranks that each do these lines."""
 
-    def run(lines: str, world_size: int = 2) -> dict[str, Any]:
+    def run(lines: str, world_size: int = 2, driver: bytes = DRIVER) -> dict[str, Any]:
         source = HEAD + "".join(f"    {line}\n" for line in lines.strip().splitlines())
-        files = {"driver.py": DRIVER, "student.py": source.encode()}
+        files = {"driver.py": driver, "student.py": source.encode()}
         outcome = sandbox.run(Call(files, "driver", "go", (world_size,), limits=Limits(memory_mb=4096)), Watch())
         assert Ending.VALUE is outcome.ending, outcome.message
         return dict(outcome.value)
@@ -126,6 +126,40 @@ return got.sum().item()
     )
     assert ("", [0.0, 8.0]) == (seen["trouble"], seen["values"])
     assert [["send of 8 float32 to rank 1 (line 4)"], []] == seen["not waited for"]
+
+
+FEIGNED = b"""
+import torch
+from autograder.measure import process_groups
+process_groups.chosen_device = lambda: torch.device("cuda")
+"""
+
+
+def test_what_cannot_go_from_gpu_to_gpu_goes_through_the_host(run: Run) -> None:
+    """Every call gives what it gives without GPUs. Only that there are some is feigned here: the tensors are the CPU's."""
+    lines = """
+assert dist.group.WORLD._through_host is THROUGH
+mine = torch.full([length], rank + 1.0)
+dist.all_reduce(mine)
+theirs = torch.full([length], float(rank))
+dist.broadcast(theirs, 1)
+parts = [torch.zeros(length) for _ in range(world_size)]
+dist.all_gather(parts, mine + rank)
+came = torch.zeros(length)
+request = dist.isend(mine * (rank + 1), 1 - rank)
+dist.recv(came, 1 - rank)
+request.wait()
+halves = torch.zeros(length)
+dist.all_to_all_single(halves, mine + rank)
+return [one[0].item() for one in (mine, theirs, *parts, came, halves)] + [halves[-1].item()]
+"""
+    plain = run(lines.replace("THROUGH", "False"))
+    assert ("", [[3, 1, 3, 4, 6, 3, 4], [3, 1, 3, 4, 3, 3, 4]]) == (plain["trouble"], plain["values"])
+    through = run(lines.replace("THROUGH", "True"), driver=FEIGNED + DRIVER)
+    assert ("", plain["values"]) == (through["trouble"], through["values"])
+    assert [[call["bytes"] for call in calls] for calls in plain["calls"]] == [
+        [call["bytes"] for call in calls] for calls in through["calls"]
+    ]
 
 
 def test_one_rank_that_fails_is_named(run: Run) -> None:
