@@ -16,7 +16,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/autograder selfcheck --jobs 2
+	$(BIN)/autograder selfcheck --jobs 3
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev
@@ -25,7 +25,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 selfcheck: $(VENV)/dev
-	$(BIN)/autograder selfcheck --jobs 2
+	$(BIN)/autograder selfcheck --jobs 3
 
 release: $(VENV)/dev
 	$(BIN)/autograder release

@@ -1,6 +1,6 @@
 """Right solutions of other designs than the reference: each gets full marks.
 
-Those in the folders `more` were written from the exercises' contracts alone, by people who had not seen a check. They take
+Those in the folders `more`, most of them written from the contracts alone by people who had not seen a check, take
 long, and run when they are asked for: `python -m pytest -m slow tests/test_right_designs.py`.
 """
 
@@ -20,7 +20,7 @@ DESIGNS = Path(__file__).parent / "right_designs"
 
 @pytest.fixture(scope="module")
 def results(request: pytest.FixtureRequest) -> dict[Path, Result]:
-    """What came of all designs that are asked for; as many are judged at a time as there are cores."""
+    """What came of all designs that are asked for; one more is judged at a time than there are cores: they wait now and then."""
     course = Course(DESIGNS.parent.parent)
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
     paths = [item.callspec.params["path"] for item in items if "results" in item.fixturenames]
@@ -31,7 +31,9 @@ def results(request: pytest.FixtureRequest) -> dict[Path, Result]:
         tasks.append(Task.of(submission, course.get(name, "solutions")))
     found: dict[Path, Result] = {}
     with Sandboxes() as sandboxes:
-        grade_jobs(tasks, sandboxes, os.cpu_count() or 1, lambda place, result: found.update({paths[place]: result}))
+        grade_jobs(
+            tasks, sandboxes, (os.cpu_count() or 1) + 1, lambda place, result: found.update({paths[place]: result})
+        )
     return found
 
 
