@@ -61,15 +61,9 @@ class Database:
     def __str__(self) -> str:
         return f"gradebook {self.shown}"
 
-    def is_at(self, url: str) -> bool:
-        """Whether `url` leads to the same database, whoever asks and however it is spelled."""
-        try:
-            return self._place == Database.at(url)._place
-        except UsageError:
-            return False
-
     @property
-    def _place(self) -> tuple[object, ...]:
+    def place(self) -> tuple[object, ...]:
+        """Which database it is, whoever asks and however it is spelled."""
         if self._url.get_backend_name() == "sqlite":
             return ("sqlite", Path(self._url.database or "").resolve())
         return self._url.get_backend_name(), self._url.host, self._url.port, self._url.database

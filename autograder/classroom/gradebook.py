@@ -75,9 +75,10 @@ class GradebookWriter:
         self._assignments = {name: _Assignment.of(folder, tasks) for name, folder in folders.items()}
         config = _configuration(course)
         self._late = _late_penalties(config)
-        if config is not None and not self._database.is_at(theirs := _gradebook_of(config, course)):
+        theirs = _gradebook_of(config, course) if config is not None else None
+        if theirs is not None and theirs.place != self._database.place:
             self.warnings.append(
-                f"{self._database}: formgrader and nbgrader look at another one, {Database.at(theirs).shown}; "
+                f"{self._database}: formgrader and nbgrader look at another one, {theirs.shown}; "
                 "name that, or say c.CourseDirectory.db_url in nbgrader_config.py"
             )
         with self._database.reported():
@@ -192,12 +193,15 @@ def _configuration(course: Course) -> Config | None:
         raise UsageError(f"{one_line(path)}: {type(error).__name__}: {one_line(str(error))}; mend it") from None
 
 
-def _gradebook_of(config: Config, course: Course) -> str:
-    """The URL of the gradebook that nbgrader itself uses, when it is started in the course's folder."""
+def _gradebook_of(config: Config, course: Course) -> Database | None:
+    """The gradebook that nbgrader itself uses, when it is started in the course's folder; None where it could use none."""
     directory = CourseDirectory(config=config)
     if "root" not in config.CourseDirectory:
         directory.root = str(course.root)
-    return str(directory.db_url)
+    try:
+        return Database.at(str(directory.db_url))
+    except UsageError:
+        return None
 
 
 def _late_penalties(config: Config | None) -> Any:

@@ -332,6 +332,8 @@ def test_a_gradebook_that_nbgrader_would_not_look_at_is_told(course: Course, mon
     config.write_text("c = get_config()\nc.CourseDirectory.db_url = 'postgresql://me:secret@there/marks'\n")
     (warning,) = _writer("sqlite:///elsewhere.db", course).warnings
     assert "postgresql://me:***@there/marks" in warning
+    config.write_text("c = get_config()\nc.CourseDirectory.db_url = 'sqlite:///:memory:'\n")
+    assert [] == _writer("sqlite:///elsewhere.db", course).warnings, "nbgrader itself says what is wrong with that"
 
 
 def test_when_it_was_handed_in_is_kept_and_late_costs_what_the_course_says(url: str, course: Course) -> None:
